@@ -1,0 +1,247 @@
+"""What pages, API and files are made from: one value per question, so they cannot disagree.
+
+Pure view-models, filled by ``timeline.reading`` and drawn by ``timeline.web`` and
+``timeline.export``. Times are ns UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from timeline.domain import Entity, Hop, Row, Stored, Timeline
+from timeline.search.query import Window
+from timeline.store.port import Bucket, Count, Facet
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the view-models."""
+
+
+class Cause(_Answer):
+    """One reason why absence is not proven, and what would settle it."""
+
+    kind: Literal[
+        "backlog",
+        "refresh",
+        "outage",
+        "before recording",
+        "retention",
+        "refused",
+        "quarantined",
+        "partly indexed",
+        "failed read",
+        "sampled",
+        "future",
+    ]
+    sentence: str
+    remedy: str
+    start: int | None = None
+    end: int | None = None
+    items: int = 0
+    link: str = ""  # a path on this site where it can be looked into or settled
+
+
+class CoverageLine(_Answer):
+    """One row of "what this rests on"."""
+
+    topic: str  # Receivers, Inbox, Retention, Refused, Quarantined, Senders, ...
+    state: Literal["ok", "warning", "info"]
+    sentence: str
+
+
+class Gap(_Answer):
+    """A stretch in which nothing can be known: shaded on the histogram."""
+
+    start: int
+    end: int
+    kind: str
+
+
+class Coverage(_Answer):
+    """What an answer rests on, as of the watermark ``up_to``.
+
+    Everything received before ``up_to`` has been searched. ``causes`` is empty exactly
+    when an empty answer over ``window`` proves absence up to ``up_to``.
+    """
+
+    window: Window
+    up_to: int
+    now: int
+    recorded_since: int | None = None
+    retention_edge: int | None = None
+    pending_requests: int = 0
+    pending_items: int = 0
+    rate: float | None = None  # requests indexed per second while a backlog drains
+    lines: tuple[CoverageLine, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
+class Verdict(_Answer):
+    """Seen, not seen, or cannot say; ``sentence`` can be read out in an incident call."""
+
+    kind: Literal["seen", "not_seen", "cannot_say"]
+    sentence: str
+    count: int = 0
+    variants: int = 0
+    at_least: bool = False
+    first: int | None = None
+    last: int | None = None
+    up_to: int | None = None
+    causes: tuple[Cause, ...] = ()
+
+
+class Chip(_Answer):
+    """One top-level condition of a query as people see it; ``without`` is the text less it."""
+
+    label: str  # entity, service, attribute, text, ...
+    value: str
+    negated: bool = False
+    without: str = ""
+
+
+class Reading(_Answer):
+    """One meaning of an ambiguous key or of pasted text, and how often it matched."""
+
+    label: str
+    text: str  # query text that asks this reading alone
+    count: int
+
+
+class Suggestion(_Answer):
+    """Something to try next, as a link to a search."""
+
+    label: str
+    text: str = ""  # query text; with ``start``/``end`` a window
+    start: int | None = None
+    end: int | None = None
+    count: int | None = None
+    href: str = ""
+
+
+class SearchAnswer(_Answer):
+    """A search: the verdict first, then what it rests on, then the rows."""
+
+    text: str
+    window: Window
+    order: Literal["newest", "oldest", "received"]
+    verdict: Verdict
+    coverage: Coverage
+    total: Count
+    rows: tuple[Row, ...]
+    next: str | None
+    chips: tuple[Chip, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    understood: str = ""  # "Read as an entity", ...
+    facets: tuple[Facet, ...] = ()
+    histogram: tuple[Bucket, ...] = ()
+    interval: int = 0
+    suggestions: tuple[Suggestion, ...] = ()
+    partial: tuple[str, ...] = ()
+    took: int = 0  # ns
+
+
+class FactAnswer(_Answer):
+    """One fact, whole: its hops, its variants and how often it arrived."""
+
+    stored: Stored
+    hops: tuple[Hop, ...]
+    around: tuple[Stored, ...] = ()  # the facts its hops name, by id
+    variants: tuple[Stored, ...] = ()
+    arrivals: tuple[int, ...] = ()  # received times, first first
+    neighbours: tuple[Row, ...] = ()  # same key or entity, around this one
+
+
+class TraceAnswer(_Answer):
+    """A trace: every fact of it, the rebuilt story, and what is missing."""
+
+    trace_id: str
+    facts: tuple[Stored, ...]
+    timeline: Timeline
+    coverage: Coverage
+    partial: tuple[str, ...] = ()
+
+
+class EntityAnswer(_Answer):
+    """An entity's story across services, brokers and days."""
+
+    entity: Entity
+    facts: tuple[Stored, ...]
+    timeline: Timeline
+    coverage: Coverage
+    context_count: int = 0  # facts on which it only came along
+    related: tuple[tuple[str, int], ...] = ()  # other entities on the same facts
+    partial: tuple[str, ...] = ()
+
+
+class IdVerdict(_Answer):
+    """The verdict on one pasted id, with where it was last seen."""
+
+    id: str
+    verdict: Verdict
+    newest: Row | None = None
+
+
+class SeenAnswer(_Answer):
+    """Verdicts for many ids, asked at once, on one coverage."""
+
+    verdicts: tuple[IdVerdict, ...]
+    coverage: Coverage
+    seen: int
+    not_seen: int
+    cannot_say: int
+
+
+class SenderView(_Answer):
+    """One service that sends, as far as its facts tell."""
+
+    service: str
+    version: str
+    sdk: str
+    environment: str
+    facts: int
+    first: int
+    last: int
+    skew: int | None = None  # ns its clock ran ahead of ours at most, by received time
+    sampled: bool = False
+    complete: bool = False
+    declared_by: str = ""
+
+
+class NodeView(_Answer):
+    """One process of a node and its last heartbeat."""
+
+    name: str
+    role: str
+    started: int
+    beat: int
+    up: bool
+
+
+class QuarantineView(_Answer):
+    """An item that could not be stored, kept with its reason."""
+
+    id: int
+    at: int
+    signal: str
+    reason: str
+    remedy: str
+    sender: str
+    size: int
+
+
+class SendersAnswer(_Answer):
+    """Who sends, what waits, what was refused and quarantined, and when we were away."""
+
+    senders: tuple[SenderView, ...]
+    nodes: tuple[NodeView, ...]
+    tally: dict[str, int]  # received, refused, inbox, new, already, variant, quarantined, discarded metrics
+    refused: tuple[tuple[str, int, int], ...]  # reason, items, last ns
+    quarantine: tuple[QuarantineView, ...]
+    outages: tuple[tuple[int, int, str], ...]
+    pending_requests: int
+    pending_items: int
+    oldest_pending: int | None

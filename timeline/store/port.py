@@ -1,0 +1,176 @@
+"""The contract of a store, in prose. ``tests/contract`` holds one test per clause.
+
+**Writing.** ``write`` takes facts and returns one outcome per fact, in order, when all
+of them are durable; else it raises ``Unavailable`` and the whole batch may be written
+again, in any batch, order or process. Writing twice is writing once:
+
+* ``stored``: the id was new.
+* ``already``: the id is known with the same ``content``. ``request`` is the request
+  that stored it first, so that a redelivery is told from a second arrival.
+* ``variant``: the id is known with other content. The fact is kept as
+  ``Stored`` under ``ingest.identity.variant_id`` with ``variant=True``; the same
+  variant again is ``already``. Two contents in one batch are treated as if they had come
+  one after the other.
+* ``refused``: this one can never be stored; ``reason`` says why. Its neighbours are.
+
+With ``visible=True`` it returns only when a search sees the facts.
+
+**Time.** A fact is placed by ``at`` where its year is 2000 to 2099, else it is *odd* and
+placed by its received time in every window (``search.query.Window``).
+
+**Reading.** Every method takes a whole ``Query``; the adapter adds its workspace last, in
+one place. A question that cannot be answered raises; it is never an empty page. An answer
+that is not whole (failed shard, time-out) says so in ``partial``, one sentence per reason.
+
+* ``search`` returns rows in total order by (placed time, ``tie``, id) or, for
+  ``received``, by (received, ``tie``, id). Following ``next`` to the end skips and repeats nothing
+  on a still set. Variants are rows too, marked.
+* ``count`` counts facts; variants are counted apart. ``at_least`` is true where the
+  count stopped at ``limit``.
+* ``facets`` counts the values of built-in fields (``search.query.FACETS``) over every match,
+  highest first then by value; any other name is an attribute key, counted over the newest
+  2,000 matches and marked ``sampled``. Variants are left out.
+* ``histogram`` counts per interval of placed time from ``window.start``, with the failed
+  (status error) apart, without variants; empty buckets are left out.
+* ``facts_of`` streams whole facts, oldest first by the same total order, without a limit
+  and in bounded memory.
+* ``get`` returns whole facts by id, in the order asked, ``None`` for each unknown one.
+  ``group`` returns all facts of one identity (the fact, and its variants), smallest
+  content hash first.
+* ``sightings`` answers many questions at once: count, first, last, newest.
+
+**Values.** Attributes come back as sent: dots, empty keys, 64 KiB, emoji, NUL, integers past
+2**53, bytes, operators of any engine. Any attribute is found by equality at any length, by
+prefix, by number range, by existence. A million distinct keys add no field.
+
+**Keeping.** ``expire`` removes every trace of facts placed before the moment (and odd
+ones received before it), and returns how many went. What is gone does not come back by
+itself. ``close`` waits for what is being written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from timeline.domain import Row, Stored
+from timeline.search.query import Query
+
+Order = Literal["newest", "oldest", "received"]  # received: newest received first
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what a store answers."""
+
+
+class ItemReport(_Answer):
+    """What became of one fact of a write."""
+
+    id: str  # the id it is stored under; for a variant, its own
+    outcome: Literal["stored", "already", "variant", "refused"]
+    reason: str = ""
+    request: str = ""  # for "already": the request that stored it first
+
+
+class Page(_Answer):
+    """Rows in order; ``next`` continues, ``None`` ends the list."""
+
+    rows: tuple[Row, ...]
+    next: str | None = None
+    partial: tuple[str, ...] = ()
+
+
+class Count(_Answer):
+    """How many facts match; ``variants`` are not part of ``value``."""
+
+    value: int
+    at_least: bool = False
+    variants: int = 0
+    partial: tuple[str, ...] = ()
+
+
+class FacetValue(_Answer):
+    """One value of a facet and how many facts have it."""
+
+    value: str
+    count: int
+
+
+class Facet(_Answer):
+    """The most frequent values of one field or attribute key."""
+
+    field: str
+    values: tuple[FacetValue, ...]
+    sampled: bool = False
+
+
+class Bucket(_Answer):
+    """Facts placed in ``start <= t < start + interval``; ``errors`` of them failed."""
+
+    start: int
+    count: int
+    errors: int
+
+
+class Sighting(_Answer):
+    """Whether and when a question was ever matched."""
+
+    count: int = 0
+    variants: int = 0
+    first: int | None = None  # placed time, ns
+    last: int | None = None
+    newest: Row | None = None
+    partial: tuple[str, ...] = ()
+
+
+class Store(Protocol):
+    """What every adapter offers; see the module's text for what each call promises."""
+
+    visibility_lag: int
+    """A write confirmed longer ago than this many ns is seen by every search."""
+
+    def prepare(self) -> None:
+        """Create or open what is needed; harmless when called again."""
+
+    def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
+        """Store facts once each; returns when durable, else raises ``Unavailable``."""
+
+    def search(
+        self, query: Query, *, limit: int = 50, order: Order = "newest", cursor: str | None = None
+    ) -> Page:
+        """One page of rows; raises ``BadQuery`` for a cursor that is not ours."""
+
+    def count(self, query: Query, *, limit: int | None = None) -> Count:
+        """How many match, exactly unless ``limit`` cuts it short."""
+
+    def facets(self, query: Query, fields: Sequence[str], *, limit: int = 10) -> list[Facet]:
+        """Value counts for each name asked, in the order asked."""
+
+    def histogram(self, query: Query, *, interval: int) -> list[Bucket]:
+        """Counts per ``interval`` ns; needs both ends of the window."""
+
+    def facts_of(self, query: Query) -> Iterator[Stored]:
+        """Every matching fact, oldest first, streamed."""
+
+    def get(self, ids: Sequence[str], *, workspace: str = "main") -> list[Stored | None]:
+        """Whole facts by id, in the order asked."""
+
+    def group(self, identity: str, *, workspace: str = "main") -> list[Stored]:
+        """Every fact of one identity, smallest content hash first."""
+
+    def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
+        """One sighting per query, in order."""
+
+    def expire(self, before: int, *, workspace: str = "main") -> int:
+        """Remove facts placed before ``before`` (ns); returns how many went."""
+
+    def size(self) -> dict[str, int]:
+        """``facts`` and ``bytes`` held, for operators."""
+
+    def check(self) -> None:
+        """Raise ``Unavailable`` where a write or a search would fail now."""
+
+    def close(self) -> None:
+        """Finish what is under way and let go of files and sockets."""
