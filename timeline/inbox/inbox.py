@@ -1,0 +1,271 @@
+"""Accept, claim, release: the life of a request between its sender and the store."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from timeline.errors import QueueUnavailable
+from timeline.inbox.schema import connect
+from timeline.ingest.request import Accepted
+
+LEASE = 60 * 10**9  # ns; far beyond the longest write, short enough to be waited for
+RETRY_MEMORY = 7 * 86400 * 10**9  # how long the digest of a body is remembered
+_COLUMNS = "seq, id, signal, encoding, headers, body, received, workspace, sender, digest, items, retried"
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits: requests, items, bytes, and when the oldest was received (ns)."""
+
+    requests: int
+    items: int
+    oldest: int | None
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A leased request and how often it has been claimed before."""
+
+    request: Accepted
+    attempts: int
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the accounting, in items (and requests)."""
+
+    sender: str
+    what: str  # received, refused, new, already, variant, quarantined, discarded
+    reason: str
+    items: int
+    requests: int
+    last: int  # ns
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to the accounting, applied in the transaction of what it accounts for."""
+
+    sender: str
+    what: str
+    items: int
+    reason: str = ""
+
+
+class Inbox:
+    """One node's inbox. Safe to share between threads; each call is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._holder = f"{os.getpid()}.{_started(os.getpid())}"
+        connect(path).close()
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        existing: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if existing is None:
+            existing = self._local.connection = connect(self._path)
+        return existing
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise QueueUnavailable(
+                f"the inbox {self._path.name} did not take a write: {error}",
+                remedy="check that the disk has room and is healthy; nothing was acknowledged",
+            ) from error
+
+    def accept(self, requests: Sequence[Accepted], entries: Sequence[Entry] = ()) -> None:
+        """Commit requests and their accounting to disk; returns when they are durable."""
+        with self._transaction() as connection:
+            for request in requests:
+                known = connection.execute("SELECT 1 FROM digests WHERE digest = ?", (request.digest,)).fetchone()
+                connection.execute(
+                    "INSERT INTO requests (id, signal, encoding, headers, body, received, workspace, sender,"
+                    " digest, items, retried) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        request.id,
+                        request.signal,
+                        request.content_encoding,
+                        json.dumps(request.headers),
+                        request.body,
+                        request.received,
+                        request.workspace,
+                        request.sender,
+                        request.digest,
+                        request.items,
+                        known is not None,
+                    ),
+                )
+                connection.execute(
+                    "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+                    (request.digest, request.received),
+                )
+            _apply(connection, entries)
+
+    def account(self, entries: Sequence[Entry]) -> None:
+        """Record what never became a request: refusals and discarded metrics."""
+        with self._transaction() as connection:
+            _apply(connection, entries)
+
+    def claim(self, *, items: int = 4000, size: int = 16 << 20) -> tuple[str, list[Claimed]]:
+        """Lease the oldest free requests, up to ``items`` and ``size`` bytes (at least one).
+
+        Returns the lease and the requests. A request that was claimed before and never
+        came back comes alone, so that a poison one harms no neighbours. Leases of dead
+        processes of this machine count as free at once, others when they run out.
+        """
+        now = time.time_ns()
+        lease = f"{self._holder}.{uuid.uuid4().hex}"
+        batch: list[Claimed] = []
+        with self._transaction() as connection:
+            self._free_dead(connection)
+            rows = connection.execute(
+                f"SELECT {_COLUMNS}, attempts, length(body) FROM requests"  # noqa: S608 - fixed column names
+                " WHERE lease_until < ? ORDER BY seq",
+                (now,),
+            )
+            total = weight = 0
+            for row in rows:
+                attempts, length, count = row[12], row[13], max(row[10], 1)
+                if batch and (attempts or total + count > items or weight + length > size):
+                    break
+                batch.append(Claimed(request=_request(row), attempts=attempts))
+                total += count
+                weight += length
+                if attempts:
+                    break
+            rows.close()
+            connection.executemany(
+                "UPDATE requests SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
+                [(lease, now + LEASE, claimed.request.id) for claimed in batch],
+            )
+        return lease, batch
+
+    def release(self, lease: str, outcome: Mapping[str, Sequence[Entry]]) -> int:
+        """Let go of requests whose every item is stored or quarantined.
+
+        ``outcome`` maps request id to its accounting. Requests that another worker has
+        taken over meanwhile are left alone and not counted; returns how many were ours.
+        """
+        released = 0
+        with self._transaction() as connection:
+            entries: list[Entry] = []
+            for request, lines in outcome.items():
+                gone = connection.execute("DELETE FROM requests WHERE id = ? AND lease = ?", (request, lease))
+                if gone.rowcount:
+                    released += 1
+                    entries.extend(lines)
+            _apply(connection, entries)
+        return released
+
+    def give_back(self, lease: str) -> None:
+        """Free a lease whose write failed for a reason that passes; not an attempt."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE requests SET lease = '', lease_until = 0, attempts = attempts - 1 WHERE lease = ?", (lease,)
+            )
+
+    def backlog(self) -> Backlog:
+        """What is accepted and not yet released, as of now."""
+        row = self._read("SELECT count(*), coalesce(sum(items), 0), min(received) FROM requests")[0]
+        return Backlog(requests=row[0], items=row[1], oldest=row[2])
+
+    def waits(self) -> bool:
+        """Whether any request is free to be claimed."""
+        return bool(self._read("SELECT 1 FROM requests WHERE lease_until < ? LIMIT 1", (time.time_ns(),)))
+
+    def size(self) -> int:
+        """Bytes in use by what waits (free pages left out)."""
+        page, pages, free = (self._read(f"PRAGMA {name}")[0][0] for name in ("page_size", "page_count", "freelist_count"))
+        return int(page * (pages - free))
+
+    def snapshot(self) -> tuple[Backlog, list[Tally]]:
+        """Backlog and accounting of one instant: together they always add up."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN")
+            try:
+                tallies = [
+                    Tally(sender=row[0], what=row[1], reason=row[2], items=row[3], requests=row[4], last=row[5])
+                    for row in connection.execute("SELECT * FROM tally")
+                ]
+                return self.backlog(), tallies
+            finally:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise QueueUnavailable(f"the inbox cannot be read: {error}", remedy="check the disk") from error
+
+    def forget_digests(self) -> None:
+        """Drop digests older than the retry memory; called by a periodic task."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM digests WHERE at < ?", (time.time_ns() - RETRY_MEMORY,))
+
+    def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[int, ...]]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise QueueUnavailable(f"the inbox cannot be read: {error}", remedy="check the disk") from error
+
+    def _free_dead(self, connection: sqlite3.Connection) -> None:
+        holders = connection.execute("SELECT DISTINCT lease FROM requests WHERE lease != ''").fetchall()
+        dead = [(lease,) for (lease,) in holders if not _alive(lease)]
+        connection.executemany("UPDATE requests SET lease = '', lease_until = 0 WHERE lease = ?", dead)
+
+
+def _request(row: tuple[object, ...]) -> Accepted:
+    return msgspec.convert(
+        {
+            "id": row[1],
+            "signal": row[2],
+            "content_encoding": row[3],
+            "headers": json.loads(str(row[4])),
+            "body": row[5],
+            "received": row[6],
+            "workspace": row[7],
+            "sender": row[8],
+            "digest": row[9],
+            "items": row[10],
+            "retried": bool(row[11]),
+        },
+        Accepted,
+    )
+
+
+def _apply(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    now = time.time_ns()
+    connection.executemany(
+        "INSERT INTO tally VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO UPDATE SET"
+        " items = items + excluded.items, requests = requests + 1, last = excluded.last",
+        [(entry.sender, entry.what, entry.reason, entry.items, now) for entry in entries],
+    )
+
+
+def _started(pid: int) -> str:
+    """Start time of a process, so that a reused pid is not taken for the old one."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return "0"
+
+
+def _alive(lease: str) -> bool:
+    pid, started, _ = lease.split(".", 2)
+    return started == "0" or _started(int(pid)) == started

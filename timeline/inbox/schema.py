@@ -1,0 +1,64 @@
+"""The inbox file: its tables and how a connection is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from timeline.errors import QueueUnavailable
+
+VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS requests (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    signal TEXT NOT NULL,
+    encoding TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL,
+    received INTEGER NOT NULL,
+    workspace TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    items INTEGER NOT NULL,
+    retried INTEGER NOT NULL,
+    lease TEXT NOT NULL DEFAULT '',
+    lease_until INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS digests (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS digests_at ON digests (at);
+CREATE TABLE IF NOT EXISTS tally (
+    sender TEXT NOT NULL, what TEXT NOT NULL, reason TEXT NOT NULL,
+    items INTEGER NOT NULL, requests INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (sender, what, reason)
+) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the inbox file, created where it is missing.
+
+    Raises ``QueueUnavailable`` where the file cannot be opened or was written by a newer
+    version.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=20, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise QueueUnavailable(
+                f"{path} was written by a newer version ({version}, this one knows {VERSION})",
+                remedy="start the newer version again, or point THROUGHLINE_DATA_DIR elsewhere",
+            )
+        if version < VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    except (sqlite3.Error, OSError) as error:
+        raise QueueUnavailable(
+            f"cannot open the inbox {path}: {error}",
+            remedy="check that the folder is writable and the disk has room",
+        ) from error
+    return connection
