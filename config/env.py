@@ -1,0 +1,131 @@
+"""Every setting: its name, default and meaning, in one table that docs and tests read.
+
+Values come from the environment alone; a secret also from the file that ``<NAME>_FILE``
+names. A bad value stops the start with its name, the problem and an example.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+class Setting(NamedTuple):
+    """One line of the table; ``parse`` raises ``ValueError`` with what is wrong."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    example: str
+    help: str
+    secret: bool = False
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise ValueError("a port lies between 1 and 65535")
+    return number
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError(f"it must lie between {low:,} and {high:,}")
+        return number
+
+    return parse
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _origins(text: str) -> list[str]:
+    for origin in _list(text):
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            raise ValueError(f"{origin!r} is not an origin")
+    return _list(text)
+
+
+def _store(text: str) -> str:
+    if text != "tantivy" and not text.startswith("tantivy:///"):
+        raise ValueError("it must be tantivy, or tantivy:///a/folder")
+    return text
+
+
+def _database(text: str) -> str:
+    if text and not text.startswith("sqlite:///"):
+        raise ValueError("it must be sqlite:///a/file")
+    return text
+
+
+def _broker(text: str) -> str:
+    if "://" not in text:
+        raise ValueError("it must be a URL")
+    return text
+
+
+def _level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("it must be DEBUG, INFO, WARNING or ERROR")
+    return text.upper()
+
+
+TABLE = (
+    Setting("THROUGHLINE_DATA_DIR", "var", Path, "/var/lib/throughline", "folder of inbox, index, database and secret"),
+    Setting("THROUGHLINE_NODE", "", str, "node-a", "name of this node; the host's name where empty"),
+    Setting("THROUGHLINE_RECEIVER_HOST", "127.0.0.1", str, "0.0.0.0", "address the receiver listens on; beyond loopback every sender needs an ingest key"),  # noqa: S104
+    Setting("THROUGHLINE_RECEIVER_PORT", "4318", _port, "4318", "port of OTLP/HTTP and CloudEvents"),
+    Setting("THROUGHLINE_WEB_HOST", "127.0.0.1", str, "0.0.0.0", "address the dashboard listens on"),  # noqa: S104
+    Setting("THROUGHLINE_WEB_PORT", "8700", _port, "8700", "port of the dashboard and the HTTP API"),
+    Setting("THROUGHLINE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _list, "trace.example.org", "host names the dashboard answers to"),
+    Setting("THROUGHLINE_CORS_ORIGINS", "", _origins, "https://shop.example.org", "origins whose browsers may send to the receiver"),
+    Setting("THROUGHLINE_RETENTION_DAYS", "14", _between(1, 3650), "30", "days a fact is kept, by its own time"),
+    Setting("THROUGHLINE_STORE_URL", "tantivy", _store, "tantivy:///srv/index", "where facts are stored; a folder in the data folder by default"),
+    Setting("THROUGHLINE_BROKER_URL", "filesystem://", _broker, "filesystem://", "Celery's broker: it carries hints only"),
+    Setting("DATABASE_URL", "", _database, "sqlite:////srv/throughline.sqlite3", "relational database; a file in the data folder where empty", secret=True),
+    Setting("THROUGHLINE_SECRET_KEY", "", str, "50 random characters", "signs sessions; made once in the data folder where empty", secret=True),
+    Setting("THROUGHLINE_MAX_BODY_MIB", "64", _between(1, 1024), "64", "largest request body, also after decompression"),
+    Setting("THROUGHLINE_MAX_ITEMS", "100000", _between(1, 10_000_000), "100000", "most items in one request"),
+    Setting("THROUGHLINE_INBOX_MAX_MIB", "4096", _between(16, 10_000_000), "4096", "inbox size beyond which senders get 503 until it drains"),
+    Setting("THROUGHLINE_RECEIVER_THREADS", "24", _between(1, 512), "24", "requests the receiver handles at once"),
+    Setting("THROUGHLINE_WORKER_THREADS", "2", _between(1, 64), "2", "batches the worker drains at once"),
+    Setting("THROUGHLINE_LOG_LEVEL", "INFO", _level, "DEBUG", "least severe line that is logged"),
+)  # fmt: skip
+
+
+def read(environ: dict[str, str] | None = None) -> dict[str, Any]:
+    """Every setting by name, parsed; raises ``ImproperlyConfigured`` with the remedy."""
+    source = dict(os.environ) if environ is None else environ
+    values = {setting.name: _value(setting, source) for setting in TABLE}
+    values["THROUGHLINE_NODE"] = values["THROUGHLINE_NODE"] or socket.gethostname()
+    values["THROUGHLINE_DATA_DIR"] = values["THROUGHLINE_DATA_DIR"].absolute()
+    known = {setting.name for setting in TABLE} | {f"{setting.name}_FILE" for setting in TABLE if setting.secret}
+    for name in sorted(source):
+        if name.startswith("THROUGHLINE_") and name not in known:
+            raise ImproperlyConfigured(f"{name} is not a setting; docs/settings.md lists them all")
+    return values
+
+
+def _value(setting: Setting, source: dict[str, str]) -> Any:
+    text = source.get(setting.name, "")
+    file = source.get(f"{setting.name}_FILE", "") if setting.secret else ""
+    if file and not text:
+        try:
+            text = Path(file).read_text().strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{setting.name}_FILE={file!r} cannot be read: {error}") from error
+    try:
+        return setting.parse(text or setting.default)
+    except ValueError as error:
+        shown = "its value" if setting.secret else repr(text)
+        raise ImproperlyConfigured(f"{setting.name}: {shown} is no good: {error}; for example {setting.name}={setting.example}") from error

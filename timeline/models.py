@@ -1,0 +1,186 @@
+"""What lives in the relational database: people's and operators' things, never facts.
+
+Times are ns UTC in ``BigIntegerField`` wherever they are compared with facts.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Token(models.Model):
+    """A key for machines: ``read`` for the API, ``ingest`` for senders; hashed at rest."""
+
+    class Scope(models.TextChoices):
+        """What a token may do; never both."""
+
+        READ = "read"
+        INGEST = "ingest"
+
+    name = models.CharField(max_length=100)
+    scope = models.CharField(max_length=6, choices=Scope.choices)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256: enough for 160 random bits
+    workspace = models.CharField(max_length=64, default="main")
+    created = models.DateTimeField(auto_now_add=True)
+    expires = models.DateTimeField(null=True, blank=True)
+    revoked = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.prefix}… ({self.name})"
+
+
+class SignInLink(models.Model):
+    """A one-time link that signs its opener in; hashed at rest, short-lived."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey("auth.User", on_delete=models.CASCADE)
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True, blank=True)
+
+
+class Node(models.Model):
+    """One process of a node, its last heartbeat, and what its inbox held at that moment."""
+
+    name = models.CharField(max_length=100)
+    role = models.CharField(max_length=16)  # receiver, worker
+    started = models.BigIntegerField()
+    beat = models.BigIntegerField()
+    pending_requests = models.BigIntegerField(default=0)
+    pending_items = models.BigIntegerField(default=0)
+    oldest_pending = models.BigIntegerField(null=True)
+    tally = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "role"], name="one_row_per_process")]
+
+
+class Outage(models.Model):
+    """A stretch in which a receiver did not run: nothing sent to it then was taken."""
+
+    node = models.CharField(max_length=100)
+    start = models.BigIntegerField()
+    end = models.BigIntegerField()
+    reason = models.CharField(max_length=200)
+
+
+class Declaration(models.Model):
+    """Someone states that everything of this range was sent in: history, imports, backfills."""
+
+    start = models.BigIntegerField()
+    end = models.BigIntegerField()
+    by = models.CharField(max_length=150)
+    note = models.CharField(max_length=500, blank=True)
+    made = models.DateTimeField(auto_now_add=True)
+
+
+class Refusal(models.Model):
+    """Items refused to a sender, by minute and reason, with one sample of their bytes."""
+
+    minute = models.BigIntegerField()  # ns, start of the minute
+    workspace = models.CharField(max_length=64, default="main")
+    sender = models.CharField(max_length=100)
+    signal = models.CharField(max_length=16)
+    reason = models.CharField(max_length=64)
+    message = models.CharField(max_length=1000)
+    items = models.BigIntegerField(default=0)
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    sample = models.BinaryField(default=b"")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["minute", "workspace", "sender", "signal", "reason"], name="one_refusal_a_minute"
+            )
+        ]
+
+
+class Quarantined(models.Model):
+    """An item that could not be stored, kept with its bytes and reason."""
+
+    request = models.CharField(max_length=40)
+    position = models.IntegerField()
+    at = models.BigIntegerField()  # received, ns
+    workspace = models.CharField(max_length=64, default="main")
+    sender = models.CharField(max_length=100)
+    signal = models.CharField(max_length=16)
+    reason = models.CharField(max_length=64)
+    message = models.CharField(max_length=1000)
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["request", "position"], name="quarantined_once")]
+
+
+class Arrival(models.Model):
+    """One more arrival of a fact that was already stored, by another request."""
+
+    fact = models.CharField(max_length=20, db_index=True)
+    request = models.CharField(max_length=40)
+    at = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["fact", "request"], name="arrived_once_a_request")]
+
+
+class PartlyIndexed(models.Model):
+    """A fact with more values than are indexed: absence of a value is not proven by it."""
+
+    fact = models.CharField(max_length=20, unique=True)
+    workspace = models.CharField(max_length=64, default="main")
+    at = models.BigIntegerField(db_index=True)  # placed time, ns
+    received = models.BigIntegerField()
+
+
+class Sender(models.Model):
+    """A service that sends, as far as its facts tell; ``complete`` is an operator's word."""
+
+    workspace = models.CharField(max_length=64, default="main")
+    service = models.CharField(max_length=200)
+    version = models.CharField(max_length=100, blank=True)
+    environment = models.CharField(max_length=100, blank=True)
+    sdk = models.CharField(max_length=200, blank=True)
+    facts = models.BigIntegerField(default=0)
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    ahead = models.BigIntegerField(null=True)  # ns its clock ran ahead of ours, at most
+    sampled_at = models.BigIntegerField(null=True)  # last evidence of sampling, ns
+    complete = models.BooleanField(default=False)
+    declared_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "service", "version", "environment", "sdk"], name="one_row_per_sender"
+            )
+        ]
+
+
+class EntityRule(models.Model):
+    """How facts get entities: an attribute key, a destination's message key, or a subject."""
+
+    class By(models.TextChoices):
+        """What the rule looks at."""
+
+        ATTRIBUTE = "attribute"
+        MESSAGE_KEY = "message key"
+        SUBJECT = "subject"
+
+    workspace = models.CharField(max_length=64, default="main")
+    by = models.CharField(max_length=16, choices=By.choices)
+    match = models.CharField(max_length=250)
+    type = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "by", "match", "type"], name="one_rule_each")]
+
+
+class Audit(models.Model):
+    """Who saw, took away or declared what."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    who = models.CharField(max_length=150)
+    what = models.CharField(max_length=50)
+    detail = models.CharField(max_length=1000)
+    rows = models.BigIntegerField(null=True)

@@ -1,0 +1,43 @@
+"""Where settings become objects: one inbox and one store per process, made on first use."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+from timeline.inbox.inbox import Inbox
+from timeline.store.port import Store
+from timeline.store.tantivy import TantivyStore
+
+
+def setting(name: str) -> object:
+    """The parsed value of one of ``config.env``'s settings."""
+    return settings.THROUGHLINE[name]
+
+
+@cache
+def inbox() -> Inbox:
+    """This node's inbox."""
+    return Inbox(Path(settings.DATA_DIR) / "inbox.sqlite3")
+
+
+@cache
+def reader() -> Store:
+    """The store, for questions."""
+    return _store(writable=False)
+
+
+@cache
+def writer() -> Store:
+    """The store, for the one process that writes (the worker)."""
+    return _store(writable=True)
+
+
+def _store(*, writable: bool) -> Store:
+    url: str = settings.THROUGHLINE["THROUGHLINE_STORE_URL"]
+    folder = Path(url.removeprefix("tantivy://")) if "://" in url else Path(settings.DATA_DIR) / "index"
+    store = TantivyStore(folder, writable=writable)
+    store.prepare()
+    return store
