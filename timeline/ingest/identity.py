@@ -1,0 +1,83 @@
+"""Who a fact is: its id, its identity, its content hash and its place among equals.
+
+An id is 20 characters of base64url: 6 bytes of big-endian ms, then 9 bytes of hash over
+workspace and identity. Ids therefore name the day they belong to, and the same fact gets
+the same id however often and in whatever encoding it arrives.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+import xxhash
+
+from timeline.domain import Stored
+
+FIRST_NS: Final = 946_684_800_000_000_000  # 2000-01-01T00:00Z
+LAST_NS: Final = 4_102_444_800_000_000_000  # 2100-01-01T00:00Z, exclusive
+MAX_POSITION: Final = (1 << 18) - 1
+
+# Attributes are a set of pairs: their order is no part of the content.
+_encode = msgspec.msgpack.Encoder(order="sorted").encode
+
+
+def usable(at: int | None) -> bool:
+    """Whether a fact can be placed by this time (ns): its year is 2000 to 2099."""
+    return at is not None and FIRST_NS <= at < LAST_NS
+
+
+def content_of(*parts: Any) -> bytes:
+    """16 bytes that differ where the decoded values differ; int, float, str and bytes stay apart.
+
+    A request hashes its resource and its scope once and passes those digests as parts.
+    """
+    return xxhash.xxh3_128_digest(_encode(parts))
+
+
+def identify(workspace: str, identity: tuple[Any, ...], at: int | None) -> tuple[str, str]:
+    """The fact id and the identity token of ``identity`` (its kind first) in a workspace.
+
+    ``at`` is the fact's own time in ns; an unusable one gives the prefix of ms 0. The hash
+    is cryptographic, so that nobody can craft the id of another workspace's fact.
+    """
+    digest = blake2b(_encode((workspace, identity)), digest_size=12).digest()
+    ms = at // 1_000_000 if at is not None and FIRST_NS <= at < LAST_NS else 0
+    return (
+        urlsafe_b64encode(ms.to_bytes(6, "big") + digest[:9]).decode("ascii"),
+        urlsafe_b64encode(digest).decode("ascii"),
+    )
+
+
+def moment(fact_id: str) -> int:
+    """The ms since 1970 that an id starts with; 0 for facts without a usable time."""
+    return int.from_bytes(urlsafe_b64decode(fact_id[:8]), "big")
+
+
+def variant_id(stored: Stored) -> str:
+    """The id under which other content of a known identity is kept.
+
+    It begins with the same time as the fact's id, and hashes identity and content, so
+    that the same variant always gets the same id.
+    """
+    receipt = stored.receipt
+    digest = blake2b(_encode((receipt.identity, receipt.content)), digest_size=9).digest()
+    return receipt.id[:8] + urlsafe_b64encode(digest).decode("ascii")
+
+
+def tie(*, sequence: str | None, at: int | None, observed: int | None, position: int, fact_id: str) -> int:
+    """A number below 2**62 that orders facts of one nanosecond.
+
+    By the producer's sequence (low 20 bits, where it is a number), then by how long after
+    ``at`` it was observed (ms, at most 4,095), then by position in its request, then by id.
+    """
+    number = 0
+    if sequence is not None and sequence.isascii() and sequence.isdigit():
+        number = int(sequence[-18:]) & 0xFFFFF
+    delay = 0
+    if at is not None and observed is not None:
+        delay = min(max((observed - at) // 1_000_000, 0), 0xFFF)
+    low = int.from_bytes(urlsafe_b64decode(fact_id[-4:]), "big") & 0xFFF
+    return (number << 42) | (delay << 30) | (min(position, MAX_POSITION) << 12) | low
