@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from celery import Celery
+from celery import Celery, bootsteps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -45,3 +45,24 @@ if _broker.startswith("filesystem"):
         "control_folder": str(_folder / "control"),
         "polling_interval": 0.1,
     }
+
+
+class SweeperStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Runs the sweeper beside the pool, broker or no broker."""
+
+    requires = {"celery.worker.components:Pool"}
+
+    def start(self, worker: object) -> None:
+        """Begin to sweep."""
+        # imported here: the models need Django, which Celery sets up after this module
+        from timeline.tasks import Sweeper
+
+        self.sweeper = Sweeper()
+        self.sweeper.start()
+
+    def stop(self, worker: object) -> None:
+        """Finish what is in hand."""
+        self.sweeper.stop()
+
+
+app.steps["worker"].add(SweeperStep)

@@ -1,0 +1,141 @@
+"""The drain: from the inbox into the store, once each, without losing any.
+
+Claim a batch by lease, decode and normalise, write in one go, keep what cannot be stored,
+then release in the transaction that accounts for every item. Whatever fails before the
+release is simply done again: identity makes that harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from timeline import records
+from timeline.errors import Rejected
+from timeline.inbox.inbox import Claimed, Entry, Inbox
+from timeline.ingest.decode import decode
+from timeline.ingest.entities import Rules
+from timeline.ingest.request import Accepted, BadItem, Decoded
+from timeline.store.port import ItemReport, Store
+
+log = logging.getLogger(__name__)
+MAX_ATTEMPTS = 5  # claims that never came back before a request is set aside
+
+
+class _Share(msgspec.Struct):
+    """One request's part of a batch."""
+
+    request: Accepted
+    decoded: Decoded
+    reports: Sequence[ItemReport] = ()
+
+
+class Drain:
+    """Moves what waits in one inbox into one store."""
+
+    def __init__(self, inbox: Inbox, store: Store, rules: Callable[[str], Rules]) -> None:
+        self._inbox = inbox
+        self._store = store
+        self._rules = rules
+
+    def run(self) -> int:
+        """Drain until nothing is free; returns how many requests were released.
+
+        Raises ``Unavailable`` where the store or the inbox is away: the lease is given
+        back first, so the next run starts with the same requests.
+        """
+        released = 0
+        while True:
+            lease, batch = self._inbox.claim()
+            if not batch:
+                return released
+            try:
+                released += self._drain(lease, batch)
+            except BaseException:
+                self._inbox.give_back(lease)
+                raise
+
+    def _drain(self, lease: str, batch: list[Claimed]) -> int:
+        shares = [self._decode(claimed) for claimed in batch]
+        facts = [stored for share in shares for stored in share.decoded.facts]
+        reports = self._store.write(facts) if facts else []
+        start = 0
+        for share in shares:
+            end = start + len(share.decoded.facts)
+            share.reports = reports[start:end]
+            start = end
+        self._record(shares)
+        return self._inbox.release(lease, {share.request.id: _entries(share) for share in shares})
+
+    def _decode(self, claimed: Claimed) -> _Share:
+        request = claimed.request
+        if claimed.attempts >= MAX_ATTEMPTS:
+            return _set_aside(request, "kept_killing_workers", f"was claimed {claimed.attempts} times and never came back")
+        try:
+            decoded = decode(request, self._rules(request.workspace))
+        except Rejected as error:
+            return _set_aside(request, "undecodable", str(error))
+        except Exception as error:
+            log.exception("request %s could not be decoded", request.id)
+            return _set_aside(request, "decoder_failed", f"{type(error).__name__}: {error}")
+        if len(decoded.facts) + len(decoded.poison) != request.items:
+            found = len(decoded.facts) + len(decoded.poison)
+            log.error("request %s was accepted with %s items, %s found", request.id, request.items, found)
+        return _Share(request=request, decoded=decoded)
+
+    def _record(self, shares: list[_Share]) -> None:
+        """Write what people look up: before the release, and harmless when repeated."""
+        kept, again, partly = [], [], []
+        for share in shares:
+            for item in share.decoded.poison:
+                kept.append((share.request, item))
+            for stored, report in zip(share.decoded.facts, share.reports, strict=True):
+                if report.outcome == "refused":
+                    kept.append((share.request, _refused_by_store(stored.receipt.position, report, stored)))
+                elif report.outcome == "already" and report.request != share.request.id:
+                    again.append((report.id, share.request))
+                if stored.receipt.partial and report.outcome in ("stored", "variant"):
+                    partly.append((report.id, stored))
+        new = [
+            (stored, share.request)
+            for share in shares
+            for stored, report in zip(share.decoded.facts, share.reports, strict=True)
+            if report.outcome == "stored"
+        ]
+        records.keep(kept=kept, again=again, partly=partly, new=new)
+
+
+def _set_aside(request: Accepted, reason: str, message: str) -> _Share:
+    """The whole request as one share of poison: every item of it counts."""
+    whole = BadItem(position=0, reason=reason, message=message, data=request.body)
+    rest = [BadItem(position=n, reason=reason, message="see the first item", data=b"") for n in range(1, request.items)]
+    return _Share(request=request, decoded=Decoded(facts=[], poison=[whole, *rest]))
+
+
+def _refused_by_store(position: int, report: ItemReport, stored: object) -> BadItem:
+    return BadItem(position=position, reason="store_refused", message=report.reason, data=msgspec.msgpack.encode(stored))
+
+
+def _entries(share: _Share) -> list[Entry]:
+    """The accounting of one request: every item exactly once."""
+    what: Counter[tuple[str, str]] = Counter()
+    for item in share.decoded.poison:
+        what["quarantined", item.reason] += 1
+    for report in share.reports:
+        if report.outcome == "refused":
+            what["quarantined", "store_refused"] += 1
+        elif report.outcome == "variant":
+            what["variant", ""] += 1
+        elif report.outcome == "already" and report.request != share.request.id:
+            what["already", ""] += 1
+        else:  # stored now, or by an earlier try of this very request
+            what["new", ""] += 1
+    return list(_lines(share.request, what))
+
+
+def _lines(request: Accepted, what: Counter[tuple[str, str]]) -> Iterable[Entry]:
+    for (kind, reason), items in what.items():
+        yield Entry(sender=request.sender, what=kind, items=items, reason=reason)

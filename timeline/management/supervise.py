@@ -1,0 +1,90 @@
+"""A small supervisor: starts processes, restarts what dies, stops all together."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
+_FIRST, _LONGEST = 0.2, 10.0  # seconds between restarts
+_STEADY = 10.0  # seconds after which a process counts as well again
+_GRACE = 20.0  # seconds to finish after SIGTERM
+
+
+@dataclass
+class Child:
+    """One process to keep running."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    wait: float = _FIRST
+    due: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """Keeps one of each alive until ``stop``; nothing it started outlives it."""
+
+    def __init__(self, commands: dict[str, list[str]]) -> None:
+        self._children = [Child(name, command) for name, command in commands.items()]
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start every process; SIGINT and SIGTERM then ask for an orderly stop."""
+        signal.signal(signal.SIGINT, self._asked)
+        signal.signal(signal.SIGTERM, self._asked)
+        self.tend()
+
+    def _asked(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+    @property
+    def stopping(self) -> bool:
+        """Whether an orderly stop has been asked for."""
+        return self._stopping
+
+    def pids(self) -> dict[str, int]:
+        """The process ids that run now, by name."""
+        return {child.name: child.process.pid for child in self._children if child.process}
+
+    def tend(self) -> None:
+        """Start what is due and notice what died; called a few times a second."""
+        for child in self._children:
+            if child.process and (code := child.process.poll()) is not None:
+                steady = time.monotonic() - child.started > _STEADY
+                child.wait = _FIRST if steady else min(child.wait * 2, _LONGEST)
+                child.due = time.monotonic() + child.wait
+                child.process = None
+                log.warning("%s ended (%s), starts again in %.1f s", child.name, code, child.wait)
+            if child.process is None and time.monotonic() >= child.due and not self._stopping:
+                child.started = time.monotonic()
+                # a session of its own: Ctrl-C in the terminal reaches only the supervisor
+                child.process = subprocess.Popen(child.command, preexec_fn=_die_with_parent, start_new_session=True)  # noqa: S603, PLW1509
+
+    def stop(self) -> None:
+        """SIGTERM to all, then wait; what does not finish in time is killed."""
+        self._stopping = True
+        running = [child.process for child in self._children if child.process and child.process.poll() is None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + _GRACE
+        for process in running:
+            try:
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() == 1:
+            os._exit(1)

@@ -1,0 +1,144 @@
+"""What the drain leaves in the relational database beside the facts themselves.
+
+Everything here is written before a request is released and may be written again after a
+crash, so each row is unique by what it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from django.db import DatabaseError, transaction
+from django.db.models import F
+
+from timeline.domain import Stored
+from timeline.errors import QueueUnavailable
+from timeline.ingest.entities import Rules
+from timeline.ingest.request import Accepted, BadItem
+from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Sender
+
+
+class _Seen(msgspec.Struct):
+    """What one batch tells of one sender."""
+
+    facts: int = 0
+    first: int = 0
+    last: int = 0
+    ahead: int | None = None
+    sampled: int | None = None
+
+
+def keep(
+    *,
+    kept: Sequence[tuple[Accepted, BadItem]],
+    again: Sequence[tuple[str, Accepted]],
+    partly: Sequence[tuple[str, Stored]],
+    new: Sequence[tuple[Stored, Accepted]],
+) -> None:
+    """Record quarantined items, repeated arrivals, partly indexed facts and senders.
+
+    Raises ``QueueUnavailable`` where the database is away, so that the batch is kept and
+    tried again.
+    """
+    try:
+        with transaction.atomic():
+            _quarantine(kept)
+            _arrivals(again)
+            _partly(partly)
+            _senders(new)
+    except DatabaseError as error:
+        raise QueueUnavailable(f"the database did not answer: {error}", remedy="it is tried again by itself") from error
+
+
+def rules(workspace: str) -> Rules:
+    """The entity rules of a workspace: the shipped ones and those of its people."""
+    found = EntityRule.objects.filter(workspace=workspace).values_list("by", "match", "type")
+    by: dict[str, dict[str, str]] = {kind: {} for kind in EntityRule.By.values}
+    for kind, match, entity in found:
+        by[kind][match] = entity
+    return Rules.default().extended(
+        attributes=by[EntityRule.By.ATTRIBUTE],
+        message_keys=by[EntityRule.By.MESSAGE_KEY],
+        subjects=by[EntityRule.By.SUBJECT],
+    )
+
+
+def _quarantine(kept: Sequence[tuple[Accepted, BadItem]]) -> None:
+    Quarantined.objects.bulk_create(
+        (
+            Quarantined(
+                request=request.id,
+                position=item.position,
+                at=request.received,
+                workspace=request.workspace,
+                sender=request.sender,
+                signal=request.signal,
+                reason=item.reason,
+                message=item.message[:1000],
+                data=item.data,
+            )
+            for request, item in kept
+        ),
+        ignore_conflicts=True,
+        batch_size=500,
+    )
+
+
+def _arrivals(again: Sequence[tuple[str, Accepted]]) -> None:
+    Arrival.objects.bulk_create(
+        (Arrival(fact=fact, request=request.id, at=request.received) for fact, request in again),
+        ignore_conflicts=True,
+        batch_size=500,
+    )
+
+
+def _partly(partly: Sequence[tuple[str, Stored]]) -> None:
+    PartlyIndexed.objects.bulk_create(
+        (
+            PartlyIndexed(
+                fact=fact,
+                workspace=stored.receipt.workspace,
+                at=stored.receipt.received if stored.fact.at is None else stored.fact.at,
+                received=stored.receipt.received,
+            )
+            for fact, stored in partly
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _senders(new: Sequence[tuple[Stored, Accepted]]) -> None:
+    found: dict[tuple[str, str, str, str, str], _Seen] = {}
+    for stored, request in new:
+        fact = stored.fact
+        resource = fact.resource
+        sdk = f"{resource.get('telemetry.sdk.name', '')} {resource.get('telemetry.sdk.language', '')} {resource.get('telemetry.sdk.version', '')}"
+        key = (request.workspace, fact.service[:200], fact.version[:100], fact.environment[:100], sdk.strip()[:200])
+        seen = found.get(key)
+        if seen is None:
+            seen = found[key] = _Seen(first=request.received)
+        seen.facts += 1
+        seen.last = max(seen.last, request.received)
+        end = fact.until or fact.at
+        if end is not None and end < 1 << 62:
+            seen.ahead = max(seen.ahead if seen.ahead is not None else end - request.received, end - request.received)
+        if stored.receipt.sampled:
+            seen.sampled = request.received
+    for (workspace, service, version, environment, sdk), seen in found.items():
+        sender, made = Sender.objects.get_or_create(
+            workspace=workspace,
+            service=service,
+            version=version,
+            environment=environment,
+            sdk=sdk,
+            defaults={"facts": seen.facts, "first": seen.first, "last": seen.last, "ahead": seen.ahead, "sampled_at": seen.sampled},
+        )
+        if not made:
+            ahead = [value for value in (sender.ahead, seen.ahead) if value is not None]
+            Sender.objects.filter(pk=sender.pk).update(
+                facts=F("facts") + seen.facts,
+                last=max(sender.last, seen.last),
+                ahead=max(ahead) if ahead else None,
+                sampled_at=seen.sampled or sender.sampled_at,
+            )
