@@ -1,0 +1,88 @@
+"""``manage.py run``: every process of a node under one supervisor."""
+
+from __future__ import annotations
+
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from timeline import keys
+from timeline.management.commands_of import commands
+from timeline.management.supervise import Supervisor
+
+_PATIENCE = 90.0  # seconds until a start that never gets ready is called failed
+
+
+class Command(BaseCommand):
+    """Starts receiver, web, worker and beat; restarts what dies; Ctrl-C stops them cleanly."""
+
+    help = "Start receiver, web, worker and beat under a supervisor and print a sign-in link."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One flag, for scripts that wait on the line ``ready``."""
+        parser.add_argument("--quiet", action="store_true", help="print only the sign-in link")
+
+    def handle(self, *args: Any, quiet: bool, **options: Any) -> None:
+        """Migrate, start, wait until ready, print the link, and tend until asked to stop."""
+        began = time.monotonic()
+        call_command("migrate", verbosity=0, interactive=False)
+        values = settings.THROUGHLINE
+        receiver = f"http://127.0.0.1:{values['THROUGHLINE_RECEIVER_PORT']}"
+        web = f"http://127.0.0.1:{values['THROUGHLINE_WEB_PORT']}"
+        _refuse_taken(receiver, "THROUGHLINE_RECEIVER_PORT")
+        _refuse_taken(web, "THROUGHLINE_WEB_PORT")
+        supervisor = Supervisor(commands())
+        supervisor.start()
+        try:
+            waiting = [f"{receiver}/readyz", f"{web}/readyz"]
+            while waiting and not supervisor.stopping:
+                waiting = [url for url in waiting if not _answers(url)]
+                supervisor.tend()
+                if time.monotonic() - began > _PATIENCE:
+                    raise CommandError(f"not ready after {_PATIENCE:.0f} s: {', '.join(waiting)}; see the log lines above")
+                time.sleep(0.05)
+            if not supervisor.stopping:
+                self._greet(receiver, web, time.monotonic() - began, quiet=quiet)
+            while not supervisor.stopping:
+                supervisor.tend()
+                time.sleep(0.2)
+        finally:
+            supervisor.stop()
+        if not quiet:
+            self.stdout.write("Stopped. What was accepted is on disk and goes on at the next start.")
+
+    def _greet(self, receiver: str, web: str, took: float, *, quiet: bool) -> None:
+        link = web + keys.create_link(keys.first_user())
+        if quiet:
+            self.stdout.write(link)
+        else:
+            self.stdout.write(f"Ready in {took:.1f} s. Send OpenTelemetry to {receiver}, then open (once, within 30 min):\n\n  {link}\n")
+        self.stdout.flush()
+        sys.stdout.flush()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _refuse_taken(url: str, setting: str) -> None:
+    """Two servers can share a port without an error, so ask before starting."""
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=2):  # noqa: S310 - our own loopback address
+            pass
+    except urllib.error.HTTPError:
+        pass
+    except (urllib.error.URLError, OSError):
+        return
+    raise CommandError(f"something already answers at {url}; stop it, or choose another port with {setting}")

@@ -1,0 +1,21 @@
+"""``manage.py signin_link``: another one-time link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from timeline import keys
+
+
+class Command(BaseCommand):
+    """Prints a link that signs its opener in once, within half an hour."""
+
+    help = "Print a one-time sign-in link."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make and print it."""
+        path = keys.create_link(keys.first_user())
+        self.stdout.write(f"http://127.0.0.1:{settings.THROUGHLINE['THROUGHLINE_WEB_PORT']}{path}")
