@@ -1,0 +1,54 @@
+# Throughline: everything a person or a machine runs. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help run demo test test-fast test-pages check bench lock clients
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.runtime: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing (once)..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.runtime ## start receiver, web, worker and beat; prints a sign-in link
+	@exec $(BIN)/python manage.py run
+
+demo: $(VENV)/.runtime ## run, plus match day: a betting company with a story to find
+	@exec $(BIN)/python -m examples.matchday.demo
+
+check: $(VENV)/.dev ## ruff, mypy, import contracts, house tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/pytest -q tests/house -p no:randomly
+
+clients: $(VENV)/.dev ## install what the tests use besides Python: real clients and a browser
+	@bash tests/install.sh
+
+test-fast: $(VENV)/.dev ## what needs no server and no browser
+	$(BIN)/pytest -q -m "not server and not pages and not slow"
+
+test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
+	$(BIN)/pytest -q -m pages
+
+test: $(VENV)/.dev clients check ## everything
+	$(BIN)/pytest
+
+bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
+	$(BIN)/python -m benchmarks.run
+
+lock: $(VENV)/.dev ## pin the dependencies anew
+	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade requirements-dev.in -o requirements-dev.txt
