@@ -1,0 +1,112 @@
+"""One carrier for every shape of message header, which never raises.
+
+Clients hand over headers as a dict, a list or tuple of pairs, or nothing; with names and
+values as text, bytes or numbers. ``Headers`` reads them all, looks names up without
+regard to case, and replaces where instrumentations commonly append: a republished
+message then carries one ``traceparent``, not the old one in front of the new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tracing.guard import guarded, lost
+
+
+def text(value: object) -> str:
+    """The value as text: bytes as UTF-8 with U+FFFD for what is none; ``None`` as ``""``."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    if value is None:
+        return ""
+    with guarded("unreadable header value"):
+        return str(value)
+    return ""
+
+
+def octets(value: object) -> bytes | None:
+    """The value as a broker carries it; ``None`` stays ``None`` (a null header)."""
+    if value is None:
+        return None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    # lone surrogates cannot be encoded: they become "?" rather than an error
+    return text(value).encode("utf-8", "replace")
+
+
+def _pairs(carrier: Any) -> Iterator[tuple[str, Any]]:
+    if carrier is None or isinstance(carrier, str | bytes | bytearray | memoryview):
+        return
+    if isinstance(carrier, Headers):
+        yield from carrier
+        return
+    items = carrier.items() if isinstance(carrier, Mapping) or hasattr(carrier, "items") else carrier
+    for item in items:
+        try:
+            name, value = item
+        except (TypeError, ValueError):
+            lost("malformed header")
+            continue
+        if isinstance(value, list | tuple):
+            for one in value:
+                yield text(name), one
+        else:
+            yield text(name), value
+
+
+class Headers:
+    """Message headers in their order; several of one name are legal.
+
+    ``Headers(carrier)`` takes a mapping, an iterable of pairs, another ``Headers`` or
+    ``None``, and copies it; what cannot be read is left out and counted.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, carrier: Mapping[Any, Any] | Iterable[Any] | None = None) -> None:
+        self._items: list[tuple[str, Any]] = []
+        with guarded("unreadable headers"):
+            self._items.extend(_pairs(carrier))
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of that name as text, in order."""
+        wanted = name.lower()
+        return [text(value) for key, value in self._items if key.lower() == wanted]
+
+    def get(self, name: str) -> str | None:
+        """The last value of that name (the latest sender's), or ``None``."""
+        found = self.all(name)
+        return found[-1] if found else None
+
+    def raw(self, name: str) -> bytes | None:
+        """The last value of that name as bytes, or ``None``."""
+        wanted = name.lower()
+        return next((octets(value) for key, value in reversed(self._items) if key.lower() == wanted), None)
+
+    def set(self, name: str, value: str | bytes) -> None:
+        """Give the name this one value; all it had before go, whatever their case."""
+        self.remove(name)
+        self._items.append((name, value))
+
+    def remove(self, name: str) -> None:
+        """Take every value of that name away."""
+        wanted = name.lower()
+        self._items = [item for item in self._items if item[0].lower() != wanted]
+
+    def pairs(self) -> list[tuple[str, bytes | None]]:
+        """What a Kafka client takes: a new list of (name, bytes)."""
+        return [(name.encode("utf-8", "replace").decode(), octets(value)) for name, value in self._items]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all names and values."""
+        return sum(len(name.encode()) + len(value or b"") for name, value in self.pairs())
