@@ -1,0 +1,208 @@
+"""A fact, a trace, an entity: the facts, and the story rebuilt from them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from timeline.answers import EntityAnswer, FactAnswer, TraceAnswer
+from timeline.domain import Entity, Row, Stored, Timeline
+from timeline.models import Arrival
+from timeline.reading.coverage import CoverageReader
+from timeline.rebuild.assemble import timeline
+from timeline.search.query import AttributeIs, EntityIs, FieldIs, Node, Or, Query, Window
+from timeline.store.port import Store
+
+ENTITY_LIMIT = 20_000  # facts of one entity on one page; more are counted and said
+TRACE_LIMIT = 200_000
+CLOSURE_LIMIT = 20_000  # facts looked up only to join hops
+_JOINS = 400  # join keys asked for at once
+_WEEK = 7 * 86400 * 10**9
+_AROUND = 6
+
+
+class Stories:
+    """Answers about one thing. ``rules`` gives attribute key to entity type of a workspace."""
+
+    def __init__(self, store: Store, coverage: CoverageReader, rules: Callable[[str], Mapping[str, str]]) -> None:
+        self._store = store
+        self._coverage = coverage
+        self._rules = rules
+
+    def fact(self, fact_id: str, *, workspace: str = "main") -> FactAnswer | None:
+        """One fact with its hops, variants, arrivals and neighbours; ``None`` where unknown."""
+        stored = self._store.get([fact_id], workspace=workspace)[0]
+        if stored is None:
+            return None
+        closure = self._closure([stored], workspace, own_traces=True)
+        rebuilt = self._rebuild(f"fact:{fact_id}", [stored], closure, workspace, covered=True)
+        hops = tuple(hop for hop in rebuilt.hops if fact_id in (hop.producer, hop.receiver, hop.consumer, hop.settled))
+        named = {ref for hop in hops for ref in (hop.producer, hop.receiver, hop.consumer) if ref} - {fact_id}
+        others = tuple(other for other in closure if other.receipt.id in named)
+        group = self._store.group(stored.receipt.identity, workspace=workspace)
+        again = Arrival.objects.filter(fact=fact_id).order_by("at").values_list("at", flat=True)
+        return FactAnswer(
+            stored=stored,
+            hops=hops,
+            around=others,
+            variants=tuple(other for other in group if other.receipt.id != fact_id),
+            arrivals=(stored.receipt.received, *again),
+            neighbours=self._neighbours(stored, workspace),
+        )
+
+    def trace(self, trace_id: str, *, workspace: str = "main") -> TraceAnswer | None:
+        """Every fact of a trace and its rebuilt story; ``None`` where nothing of it was seen."""
+        coverage = self._coverage.read(Window(), workspace)
+        query = Query(where=FieldIs("trace_id", trace_id.lower()), workspace=workspace)
+        facts, truncated = self._take(query, TRACE_LIMIT)
+        if not facts:
+            return None
+        closure = self._closure(facts, workspace, own_traces=False)
+        rebuilt = self._rebuild(f"trace:{trace_id.lower()}", facts, closure, workspace, covered=not coverage.causes, truncated=truncated)
+        return TraceAnswer(trace_id=trace_id.lower(), facts=tuple(facts), timeline=rebuilt, coverage=coverage)
+
+    def entity(
+        self, entity: Entity, *, window: Window | None = None, context: bool = False, expand: bool = False, workspace: str = "main"
+    ) -> EntityAnswer | None:
+        """An entity's story; with ``context`` also where it only came along, with ``expand``
+        the whole of its traces. ``None`` where nothing of it was seen in the window."""
+        window = window or Window()
+        coverage = self._coverage.read(window, workspace)
+        facts, truncated = self._take(Query(where=self.about(entity, context, workspace), window=window, workspace=workspace), ENTITY_LIMIT)
+        only_context = Query(where=self.about(entity, True, workspace), window=window, workspace=workspace)
+        in_context = self._store.count(only_context).value
+        if not facts:
+            return None
+        closure = self._closure(facts, workspace, own_traces=True)
+        if expand:
+            facts, closure = _expand(facts, closure)
+        rebuilt = self._rebuild(str(entity), facts, closure, workspace, covered=not coverage.causes, truncated=truncated, window=window)
+        return EntityAnswer(
+            entity=entity,
+            facts=tuple(facts),
+            timeline=rebuilt,
+            coverage=coverage,
+            context_count=max(in_context - len(facts), 0) if not context else 0,
+            related=_related(entity, facts),
+        )
+
+    def about(self, entity: Entity, context: bool, workspace: str) -> Node:
+        """The query for an entity: its own tokens, and those of every rule that names its
+        type, so that a new rule works on what was stored before it."""
+        keys = [key for key, kind in self._rules(workspace).items() if kind == entity.type]
+        return Or((EntityIs(entity, context), *(AttributeIs(key, entity.id) for key in keys)))
+
+    def _take(self, query: Query, limit: int) -> tuple[list[Stored], int]:
+        facts = list(itertools.islice(self._store.facts_of(query), limit))
+        if len(facts) < limit:
+            return facts, 0
+        count = self._store.count(query)
+        return facts, max(count.value + count.variants - limit, 0)
+
+    def _closure(self, facts: Sequence[Stored], workspace: str, *, own_traces: bool) -> list[Stored]:
+        """What is needed to join the hops of these facts, bounded: their traces, links both
+        ways, and whatever shares a message or event identity."""
+        known = {stored.receipt.id for stored in facts}
+        found: dict[str, Stored] = {}
+        for node in _join_nodes(facts, own_traces=own_traces):
+            room = CLOSURE_LIMIT - len(found)
+            if room <= 0:
+                break
+            for stored in itertools.islice(self._store.facts_of(Query(where=node, workspace=workspace)), room + len(known)):
+                if stored.receipt.id not in known and len(found) < CLOSURE_LIMIT:
+                    found[stored.receipt.id] = stored
+        return list(found.values())
+
+    def _rebuild(
+        self,
+        subject: str,
+        facts: Sequence[Stored],
+        closure: Sequence[Stored],
+        workspace: str,
+        *,
+        covered: bool,
+        truncated: int = 0,
+        window: Window | None = None,
+    ) -> Timeline:
+        window = window or Window()
+        return timeline(
+            subject,
+            facts,
+            closure=closure,
+            window=(window.start, window.end),
+            groups=self._groups(facts, workspace),
+            covered=covered,
+            truncated=truncated,
+        )
+
+    def _groups(self, facts: Iterable[Stored], workspace: str) -> dict[str, frozenset[str]]:
+        """Consumer groups seen on each destination within the 7 days around these facts."""
+        at: dict[str, int] = {}
+        for stored in facts:
+            message = stored.fact.message
+            if message and message.destination and message.operation in ("send", "create") and stored.fact.at is not None:
+                at[message.destination] = max(at.get(message.destination, 0), stored.fact.at)
+        groups = {}
+        for destination, newest in itertools.islice(at.items(), 20):
+            read = Query(
+                where=FieldIs("destination", destination),
+                window=Window(start=newest - _WEEK, end=newest + _WEEK),
+                workspace=workspace,
+            )
+            facet = self._store.facets(read, ["messaging.consumer.group.name"], limit=50)[0]
+            groups[destination] = frozenset(value.value for value in facet.values)
+        return groups
+
+    def _neighbours(self, stored: Stored, workspace: str) -> tuple[Row, ...]:
+        """Rows around this one about the same key or entity, in time order."""
+        fact, at = stored.fact, stored.fact.at
+        same: list[Node] = [EntityIs(entity) for entity in fact.entities[:3]]
+        if fact.message and fact.message.key:
+            same.append(AttributeIs("messaging.kafka.message.key", fact.message.key))
+        if not same or at is None:
+            return ()
+        where = Or(tuple(same))
+        before = self._store.search(Query(where=where, window=Window(end=at + 1), workspace=workspace), limit=_AROUND)
+        after = self._store.search(Query(where=where, window=Window(start=at + 1), workspace=workspace), limit=_AROUND, order="oldest")
+        return (*reversed(before.rows), *after.rows)
+
+
+def _join_nodes(facts: Sequence[Stored], *, own_traces: bool) -> Iterator[Node]:
+    """Queries that find what could share a hop with these facts, a few hundred keys each."""
+    keys: dict[tuple[str, str], Node] = {}
+    inbound: set[str] = set()
+    for stored in facts:
+        fact = stored.fact
+        if fact.ref:
+            inbound.add(fact.ref.trace_id)
+            if own_traces:
+                keys["trace_id", fact.ref.trace_id] = FieldIs("trace_id", fact.ref.trace_id)
+        for link in getattr(fact, "links", ()):
+            keys["trace_id", link.ref.trace_id] = FieldIs("trace_id", link.ref.trace_id)
+        if fact.event and fact.event.id:
+            keys["event_id", fact.event.id] = FieldIs("event_id", fact.event.id)
+        if fact.message and fact.message.id:
+            keys["message", fact.message.id] = AttributeIs("messaging.message.id", fact.message.id)
+    for trace_id in itertools.islice(inbound, _JOINS):
+        keys["link", trace_id] = FieldIs("link", trace_id)
+    nodes = list(keys.values())
+    for start in range(0, len(nodes), _JOINS):
+        yield Or(tuple(nodes[start : start + _JOINS]))
+
+
+def _expand(facts: list[Stored], closure: list[Stored]) -> tuple[list[Stored], list[Stored]]:
+    """Show the whole of the facts' own traces; what is linked stays behind the scenes."""
+    traces = {stored.fact.ref.trace_id for stored in facts if stored.fact.ref}
+    inside = [stored for stored in closure if stored.fact.ref and stored.fact.ref.trace_id in traces]
+    shown = {stored.receipt.id for stored in inside}
+    return facts + inside, [stored for stored in closure if stored.receipt.id not in shown]
+
+
+def _related(entity: Entity, facts: Iterable[Stored]) -> tuple[tuple[str, int], ...]:
+    """Other entities on the same facts, the most frequent first."""
+    counts: dict[str, int] = {}
+    for stored in facts:
+        for other in (*stored.fact.entities, *stored.fact.context):
+            if other != entity:
+                counts[str(other)] = counts.get(str(other), 0) + 1
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20])

@@ -1,0 +1,160 @@
+"""The HTTP API (``/api/v1``): stable, described at ``/api/openapi.json``.
+
+A read token (``Authorization: Bearer``) or a session asks; errors are problem+json.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI, Query, Schema
+from ninja.errors import AuthenticationError, ValidationError
+from ninja.security import APIKeyCookie, HttpBearer
+from pydantic import Field
+
+from timeline import keys, wiring
+from timeline.errors import BadQuery, ThroughlineError
+from timeline.export import json as shapes
+from timeline.models import Token
+from timeline.web import downloads, problems
+from timeline.web.asked import ask_of, entity_of, window_of
+
+SEEN_LIMIT = 10_000
+
+
+class _Bearer(HttpBearer):
+    """A read token."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Token | None:
+        """The live read token, or ``None``."""
+        return keys.find(token, Token.Scope.READ)
+
+
+class _Session(APIKeyCookie):
+    """A signed-in browser; writes are checked for CSRF."""
+
+    param_name = "throughline"
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        """The user of the session, or ``None``."""
+        return None if isinstance(request.user, AnonymousUser) else request.user
+
+
+api = NinjaAPI(
+    title="Throughline",
+    version="1",
+    urls_namespace="api",
+    openapi_url="/openapi.json",
+    docs_url=None,
+    auth=[_Bearer(), _Session(csrf=True)],
+    description="Have we seen this event? What happened to this message? What is this entity's story?",
+)
+
+
+class SearchParams(Schema):
+    """A question and its range."""
+
+    q: str = Field("", description="query text, as in the search box", max_length=8192)
+    from_: str = Field("", alias="from", description="ISO 8601, epoch, or relative such as now-2h")
+    to: str = ""
+    range: str = Field("", description="24h, 7d, all, or an ISO interval; 24h where nothing is given")
+    sort: str = Field("newest", description="newest, oldest or received")
+    limit: int = Field(50, ge=1, le=1000)
+    cursor: str = Field("", description="next of the page before")
+
+
+class SeenBody(Schema):
+    """Identifiers to judge, at most 10,000."""
+
+    ids: list[str] = Field(max_length=SEEN_LIMIT)
+    range: str = Field("all", description="24h, 7d, all, or an ISO interval")
+
+
+def _json(value: Any) -> HttpResponse:
+    return HttpResponse(orjson.dumps(value), content_type="application/json")
+
+
+@api.get("/v1/search", summary="A search: verdict, coverage, facts", operation_id="search")
+def search(request: HttpRequest, params: Query[SearchParams]) -> HttpResponse:
+    """Facts that match, newest first, with the verdict and what it rests on."""
+    reading = wiring.reading()
+    answer = reading.search(ask_of(request.GET))
+    facts = [stored for stored in reading.get([row.id for row in answer.rows]) if stored is not None]
+    return _json(shapes.search_json(answer, facts))
+
+
+@api.get("/v1/facts/{fact_id}", summary="One fact, whole, with its hops", operation_id="fact")
+def fact(request: HttpRequest, fact_id: str) -> HttpResponse:
+    """404 where the id is unknown."""
+    answer = wiring.reading().fact(fact_id)
+    if answer is None:
+        return problems.problem(404, "No such fact", f"no fact has the id {fact_id[:40]}", remedy="search for the event instead")
+    return _json(shapes.fact_answer_json(answer))
+
+
+@api.get("/v1/traces/{trace_id}", summary="A trace, whole", operation_id="trace")
+def trace(request: HttpRequest, trace_id: str) -> HttpResponse:
+    """Every span and event of a trace; 404 where nothing of it was seen."""
+    answer = wiring.reading().trace(trace_id)
+    if answer is None:
+        return problems.problem(404, "No such trace", "nothing of this trace was seen", remedy="ask the verdict at /api/v1/search")
+    return _json(shapes.trace_json(answer))
+
+
+@api.post("/v1/seen", summary="Verdicts for many ids at once", operation_id="seen")
+def seen(request: HttpRequest, body: SeenBody) -> HttpResponse:
+    """One verdict per id, in the order given."""
+    ids = [text.strip() for text in body.ids if text.strip()]
+    if any(len(text) > 1024 for text in ids):
+        raise BadQuery("an id is longer than 1,024 characters", remedy="send identifiers, not documents")
+    return _json(shapes.seen_json(wiring.reading().seen(ids, window_of({"range": body.range}))))
+
+
+@api.get("/v1/entities/{path:rest}", summary="An entity's timeline", operation_id="timeline")
+def entity(request: HttpRequest, rest: str, expand: bool = False, context: bool = False) -> HttpResponse:
+    """``/v1/entities/{type}/{id}/timeline``; the id may hold slashes. ``?entity=type:id`` works too."""
+    named = request.GET.get("entity", "")
+    if not named:
+        if not rest.endswith("/timeline") or rest.count("/") < 2:
+            return problems.problem(404, "No such page", "the path is /api/v1/entities/{type}/{id}/timeline")
+        kind, _, name = rest.removesuffix("/timeline").partition("/")
+        named = f"{kind}:{name}"
+    found = wiring.reading().entity(entity_of(named), window=window_of(request.GET, default=None), context=context, expand=expand)
+    if found is None:
+        return problems.problem(404, "No such entity", f"nothing about {named[:200]} was seen in this range", remedy="widen the range")
+    return _json(shapes.entity_json(found))
+
+
+@api.get("/v1/coverage", summary="What answers rest on now", operation_id="coverage")
+def coverage(request: HttpRequest) -> HttpResponse:
+    """Watermark, gaps and causes over a range (24 h where none is given)."""
+    return _json(shapes.coverage_json(wiring.reading().coverage(window_of(request.GET))))
+
+
+@api.get("/v1/export/{what}", summary="Take a search, a trace or an entity away", operation_id="export")
+def export(request: HttpRequest, what: str, format: str = "json") -> Any:  # noqa: A002 - the parameter's public name
+    """A stream that states its query, coverage and completeness."""
+    return downloads.export(request, what, format)
+
+
+@api.exception_handler(ThroughlineError)
+def _ours(request: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, ThroughlineError)  # noqa: S101 - what it is registered for
+    return problems.of(error)
+
+
+@api.exception_handler(AuthenticationError)
+def _stranger(request: HttpRequest, error: Exception) -> HttpResponse:
+    return problems.problem(401, "Who are you?", "this needs a read token or a session", remedy="manage.py token create --read")
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, ValidationError)  # noqa: S101 - what it is registered for
+    faults = [{"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in error.errors[:20]]
+    return problems.problem(400, "The request cannot be read", "; ".join(f"{f['where']}: {f['what']}" for f in faults), faults=faults)
+
+

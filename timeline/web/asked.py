@@ -1,0 +1,59 @@
+"""What a URL asks, read once for pages, API and files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from timeline.domain import Entity
+from timeline.errors import BadQuery
+from timeline.reading.search import Ask
+from timeline.search.query import Window
+from timeline.search.times import parse_interval, parse_time
+
+DEFAULT_RANGE = "24h"
+_ORDERS = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
+
+
+def window_of(params: Mapping[str, str], *, default: str | None = DEFAULT_RANGE) -> Window:
+    """The asked range: ``from`` and ``to`` (ISO 8601, epoch or relative) or ``range``
+    (``24h``, ``7d``, ``all``, an ISO interval). Raises ``BadQuery``."""
+    now = time.time_ns()
+    start, end = params.get("from", "").strip(), params.get("to", "").strip()
+    if start or end:
+        window = Window(start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
+    else:
+        text = params.get("range", "").strip() or default
+        if text is None or text == "all":
+            return Window()
+        low, high = parse_interval(text, now)
+        window = Window(start=low, end=high)
+    if window.start is not None and window.end is not None and window.start >= window.end:
+        raise BadQuery("the range ends before it starts", remedy="give the earlier time as from and the later as to")
+    return window
+
+
+def ask_of(params: Mapping[str, str], *, workspace: str = "main", most: int = 1000) -> Ask:
+    """A whole search as a URL states it; raises ``BadQuery`` with the remedy."""
+    order = _ORDERS.get(params.get("sort", ""))
+    if order is None:
+        raise BadQuery(f"cannot sort by {params['sort']!r}", remedy="sort is newest, oldest or received")
+    limit = params.get("limit", "50")
+    if not limit.isdecimal() or not 1 <= int(limit) <= most:
+        raise BadQuery(f"{limit!r} is not a page size", remedy=f"limit is a number from 1 to {most:,}")
+    return Ask(
+        text=params.get("q", "").strip(),
+        window=window_of(params),
+        order=order,
+        limit=int(limit),
+        cursor=params.get("cursor") or None,
+        workspace=workspace,
+    )
+
+
+def entity_of(text: str) -> Entity:
+    """An entity written ``type:id``; raises ``BadQuery``."""
+    try:
+        return Entity.parse(text)
+    except ValueError as error:
+        raise BadQuery(str(error), remedy="write it like bet:8812") from error
