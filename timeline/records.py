@@ -6,7 +6,9 @@ crash, so each row is unique by what it is about.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from django.db import DatabaseError, transaction
@@ -52,7 +54,15 @@ def keep(
 
 
 def rules(workspace: str) -> Rules:
-    """The entity rules of a workspace: the shipped ones and those of its people."""
+    """The entity rules of a workspace: the shipped ones and those of its people.
+
+    At most 5 s old: asked for each request of a drain, changed a few times a year.
+    """
+    return _rules(workspace, int(time.monotonic() / 5))
+
+
+@lru_cache(maxsize=64)
+def _rules(workspace: str, age: int) -> Rules:
     found = EntityRule.objects.filter(workspace=workspace).values_list("by", "match", "type")
     by: dict[str, dict[str, str]] = {kind: {} for kind in EntityRule.By.values}
     for kind, match, entity in found:

@@ -9,7 +9,7 @@ from timeline.domain import Entity
 from timeline.errors import BadQuery
 from timeline.reading.search import Ask
 from timeline.search.query import Window
-from timeline.search.times import parse_interval, parse_time
+from timeline.search.times import parse_time, parse_window
 
 DEFAULT_RANGE = "24h"
 _ORDERS = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
@@ -26,8 +26,7 @@ def window_of(params: Mapping[str, str], *, default: str | None = DEFAULT_RANGE)
         text = params.get("range", "").strip() or default
         if text is None or text == "all":
             return Window()
-        low, high = parse_interval(text, now)
-        window = Window(start=low, end=high)
+        window = parse_window(text, now)
     if window.start is not None and window.end is not None and window.start >= window.end:
         raise BadQuery("the range ends before it starts", remedy="give the earlier time as from and the later as to")
     return window
