@@ -1,0 +1,359 @@
+"""The tokens under which a fact is found, and the same tokens for a question.
+
+In: a fact, or a key and a value of a question. Out: strings that a store keeps and looks
+up as they are. Five kinds share one name space without meeting: value of a key, number of
+a key, existence of a key, any key's value, and built-in fields. No token holds white
+space, so a store takes them as one string, cut at single spaces. Not here: any engine's
+syntax.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+import xxhash
+
+from timeline.domain import Fact, Span
+from timeline.search.leaves import MAX_LEAVES, body_of, leaves, origin, promoted, texts, values_of
+from timeline.search.words import GAP, plain, words
+
+MAX_VALUE: Final = 256  # longer values are kept as this many characters and a hash
+MAX_WORDS: Final = 20_000  # of one fact
+_HASH_MARK = "\x01#"
+# \x01 otherwise only starts an escape, which goes on with a hex digit: these meet nothing.
+_BARE, _EXISTS, _NUMBER, _FIELD = "\x01=", "\x01?", "\x01+", "\x01:"
+PRECISIONS: Final = (16, 5)  # hex digits of the double: each value, and 256 steps per octave
+
+__all__ = [
+    "GAP",
+    "MAX_LEAVES",
+    "MAX_VALUE",
+    "TermRange",
+    "Tokens",
+    "bare_token",
+    "exists_token",
+    "fact_tokens",
+    "field_token",
+    "id_shaped",
+    "kv_token",
+    "leaves",
+    "number_ranges",
+    "number_tokens",
+    "plain",
+    "prefix_token",
+    "texts",
+    "value_token",
+    "values_of",
+    "words",
+]
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Everything a fact is found by, apart from its built-in fields.
+
+    Both are tokens with single spaces between: ``kv`` exact ones, number tokens among
+    them, possibly repeated; ``text`` words in order. ``partial`` is true where a limit
+    left something out.
+    """
+
+    kv: str
+    text: str
+    partial: bool
+
+
+class TermRange(msgspec.Struct, frozen=True):
+    """All tokens ``head + digits`` from ``low`` to ``high``, both included: equally many hex digits."""
+
+    head: str
+    low: str
+    high: str
+
+
+_special = re.compile(r"[\s\0\x01]").search
+_SPECIAL = re.compile(r"[\s\0\x01]")
+
+
+def _escape(text: str) -> str:
+    """The text without white space, NUL and escapes, one to one, so prefixes stay prefixes."""
+    if _special(text):
+        return _SPECIAL.sub(lambda match: f"\x01{ord(match.group()):x}.", text)
+    return text
+
+
+def value_token(value: str) -> str:
+    """A value as it stands, or its first 256 characters and a hash where it is longer.
+
+    The token of a token is itself, so a value that a facet shows can be asked for.
+    """
+    if len(value) <= MAX_VALUE or (len(value) == MAX_VALUE + 34 and value[MAX_VALUE:].startswith(_HASH_MARK)):
+        return value
+    return value[:MAX_VALUE] + _HASH_MARK + xxhash.xxh3_128_hexdigest(value.encode())
+
+
+def kv_token(key: str, value: str) -> str:
+    """The token of ``key`` having exactly this value."""
+    return f"{_escape(value_token(key))}\0{_escape(value_token(value))}"
+
+
+def prefix_token(key: str, prefix: str) -> str:
+    """What the token of every value of ``key`` that starts with ``prefix`` (at most 256
+    characters) starts with."""
+    return f"{_escape(value_token(key))}\0{_escape(prefix)}"
+
+
+def exists_token(key: str) -> str:
+    """The token of having ``key`` at all."""
+    return _EXISTS + _escape(value_token(key))
+
+
+def bare_token(value: str) -> str:
+    """The token of any key having this id-shaped value."""
+    return _BARE + _escape(value_token(value))
+
+
+def field_token(field: str, value: str) -> str:
+    """The token of a built-in keyword field; a prefix of ``value`` gives a prefix of the token."""
+    return f"{_FIELD}{field}\0{_escape(value_token(value))}"
+
+
+_digit = re.compile(r"\d").search
+_space = re.compile(r"\s").search
+
+
+def id_shaped(value: str) -> bool:
+    """Whether a value is worth finding without its key: no white space, and a digit in at
+    least 6 characters, or more than 20 characters."""
+    size = len(value)
+    if size < 6 or (size <= 20 and (value.isalpha() or not _digit(value))):
+        return False
+    return not _space(value)
+
+
+_pack = struct.Struct(">d").pack
+_RAISED = {f"{digit:x}": f"{digit | 8:x}" for digit in range(8)}
+
+
+def _ordered(number: float) -> str:
+    """16 hex digits that sort as the numbers do."""
+    digits = _pack(number or 0.0).hex()  # -0.0 is 0.0
+    raised = _RAISED.get(digits[0])
+    return raised + digits[1:] if raised else f"{int(digits, 16) ^ 0xFFFFFFFFFFFFFFFF:016x}"
+
+
+def _number_head(key: str, digits: int) -> str:
+    return f"{_NUMBER}{_escape(value_token(key))}\0{digits:x}\0"
+
+
+def _float(number: float) -> float | None:
+    """The double nearest to the number; ``None`` where it has no place in the order."""
+    try:
+        value = float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+    return None if math.isnan(value) else value
+
+
+def number_tokens(key: str, number: float) -> list[str]:
+    """The tokens by which number ranges find ``key``: one for each of ``PRECISIONS``."""
+    value = _float(number)
+    if value is None:
+        return []
+    return [_number_head(key, digits) + _ordered(value)[:digits] for digits in PRECISIONS]
+
+
+def number_ranges(
+    key: str, low: float | None, high: float | None, *, low_open: bool = False, high_open: bool = False
+) -> list[TermRange]:
+    """The token ranges that together hold exactly the numbers of the range.
+
+    At most three: a coarse one for the inside, fine ones for the two edges.
+    """
+    low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
+    if math.isnan(low) or math.isnan(high):
+        return []
+    start, end = int(_ordered(low), 16) + low_open, int(_ordered(high), 16) - high_open
+    if start > end:
+        return []
+    fine, coarse = PRECISIONS
+    shift = 4 * (fine - coarse)
+
+    def between(first: int, last: int, digits: int) -> TermRange:
+        return TermRange(_number_head(key, digits), f"{first:0{digits}x}", f"{last:0{digits}x}")
+
+    first, last = -(-start >> shift), ((end + 1) >> shift) - 1  # whole coarse steps inside
+    if first > last:
+        return [between(start, end, fine)]
+    ranges = [between(first, last, coarse)]
+    if start < first << shift:
+        ranges.append(between(start, (first << shift) - 1, fine))
+    if end >= (last + 1) << shift:
+        ranges.append(between((last + 1) << shift, end, fine))
+    return ranges
+
+
+# Keys and most values repeat from fact to fact: what their tokens are is worked out once.
+_heads: dict[str, tuple[str, str, str, str]] = {}
+_pairs: dict[type, dict[tuple[str, Any], str]] = {str: {}, int: {}, float: {}, bool: {}}
+_MAX_HEADS, _MAX_PAIRS, _MAX_SHARED = 20_000, 16_384, 1024
+
+
+def _head(key: str) -> tuple[str, str, str, str]:
+    """What the tokens of a key start with: value, existence, fine and coarse number."""
+    if len(_heads) >= _MAX_HEADS:
+        _heads.clear()
+    cleaned = _escape(value_token(key))
+    fine, coarse = (_number_head(key, digits) for digits in PRECISIONS)
+    _heads[key] = heads = (cleaned + "\0", _EXISTS + cleaned, fine, coarse)
+    return heads
+
+
+def _text_tokens(key: str, value: str) -> str:
+    heads = _heads.get(key) or _head(key)
+    if len(value) > MAX_VALUE:
+        value = value_token(value)
+    if not (value.isascii() and value.isprintable() and " " not in value):
+        shaped, value = id_shaped(value), _escape(value)
+    else:
+        shaped = len(value) > 5 and id_shaped(value)
+    if shaped:
+        return f"{heads[1]} {heads[0]}{value} {_BARE}{value}"
+    return f"{heads[1]} {heads[0]}{value}"
+
+
+def _scalar_tokens(key: str, value: Any) -> str:
+    """The tokens of one leaf, with spaces between."""
+    if isinstance(value, str):
+        return _text_tokens(key, value)
+    heads = _heads.get(key) or _head(key)
+    parts = [heads[1]]
+    for text in texts(value):
+        token = _escape(value_token(text))
+        parts.append(heads[0] + token)
+        if not isinstance(value, float) and id_shaped(token):
+            parts.append(_BARE + token)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = _float(value)
+        if number is not None:
+            digits = _ordered(number)
+            parts.append(heads[2] + digits)
+            parts.append(heads[3] + digits[: PRECISIONS[1]])
+    return " ".join(parts)
+
+
+def _leaf_tokens(key: str, value: Any) -> str:
+    """As ``_scalar_tokens``, remembered: equal pairs come again and again."""
+    # One memory per type, since 1, 1.0 and True are equal and read differently.
+    known = _pairs.get(type(value))
+    if known is None:
+        return _scalar_tokens(key, value)
+    pair = (key, value)
+    tokens = known.get(pair)
+    if tokens is None:
+        tokens = _scalar_tokens(key, value)
+        if len(tokens) < 400:
+            if len(known) >= _MAX_PAIRS:
+                known.clear()
+            known[pair] = tokens
+    return tokens
+
+
+def _add_all(parts: list[str], attributes: dict[str, Any]) -> None:
+    """Append the tokens of a set of attributes, nested ones by their leaves."""
+    strings = _pairs[str]
+    for key, value in attributes.items():
+        tokens = strings.get((key, value)) if type(value) is str else None
+        if tokens is not None:
+            parts.append(tokens)
+        elif isinstance(value, (dict, list, tuple)):
+            parts.extend(_leaf_tokens(name, leaf) for name, leaf in leaves(key, value))
+            if isinstance(value, dict) and value:
+                parts.append(exists_token(key))
+        else:
+            parts.append(_leaf_tokens(key, value))
+
+
+_shared: dict[tuple[int, int], tuple[Any, ...]] = {}
+
+
+def _shared_tokens(fact: Fact) -> str:
+    """Tokens of resource and scope, made once for each pair that a request shares."""
+    key = (id(fact.resource), id(fact.scope))
+    maker = (fact.service, fact.instance, fact.version, fact.environment)
+    known = _shared.get(key)
+    # The entry holds both objects, so their ids cannot have passed to others meanwhile.
+    if known is not None and known[0] is fact.resource and known[1] is fact.scope and known[2] == maker:
+        tokens: str = known[3]
+        return tokens
+    parts: list[str] = []
+    _add_all(parts, fact.resource)
+    _add_all(parts, fact.scope.attributes)
+    parts.extend(
+        _leaf_tokens(name, value) for name, value in origin(fact) if fact.resource.get(name) != value
+    )
+    if len(_shared) >= _MAX_SHARED:
+        _shared.clear()
+    joined = " ".join(parts)
+    _shared[key] = (fact.resource, fact.scope, maker, joined)
+    return joined
+
+
+def _exception_texts(attributes: dict[str, Any]) -> Iterator[str]:
+    for name in ("exception.message", "exception.type", "error.message"):
+        value = attributes.get(name)
+        if isinstance(value, str):
+            yield value
+
+
+def _text(fact: Fact, body: list[tuple[str, Any]]) -> tuple[str, bool]:
+    """The words of a fact with gaps between its texts, and whether some were left out."""
+    sources = [fact.name, *_exception_texts(fact.attributes)]
+    if isinstance(fact, Span):
+        sources.append(fact.status_message)
+        for annotation in fact.annotations:
+            sources.append(annotation.name)
+            sources.extend(_exception_texts(annotation.attributes))
+    sources.extend(value for _, value in body if isinstance(value, str))
+    found: list[str] = []
+    limit = MAX_WORDS * 16  # characters of one text
+    for source in sources:
+        if source:
+            if found:
+                found.append(GAP)
+            found.extend(words(source[:limit]))
+            if len(found) > MAX_WORDS or len(source) > limit:
+                return " ".join(found[:MAX_WORDS]), True
+    return " ".join(found), False
+
+
+def fact_tokens(fact: Fact) -> Tokens:
+    """The tokens of a fact: attributes of every part of it, body, promoted facts and words."""
+    parts: list[str] = []
+    attributes = fact.attributes
+    _add_all(parts, attributes)
+    if fact.message is not None or fact.event is not None:
+        for name, value in promoted(fact.message, fact.event):
+            if attributes.get(name) != value:
+                parts.append(_leaf_tokens(name, value))
+    body: list[tuple[str, Any]] = []
+    partial = False
+    if isinstance(fact, Span):
+        for link in fact.links:
+            _add_all(parts, link.attributes)
+        for annotation in fact.annotations:
+            _add_all(parts, annotation.attributes)
+    else:
+        if fact.severity:
+            parts.append(_leaf_tokens("severity", fact.severity))
+        if fact.severity_number:
+            parts.append(_leaf_tokens("severity_number", fact.severity_number))
+        if fact.body is not None:
+            body, partial = body_of(fact)
+            parts.extend(_leaf_tokens(name, value) for name, value in body)
+    text, cut = _text(fact, body)
+    parts.append(_shared_tokens(fact))
+    return Tokens(" ".join(parts), text, partial or cut)
