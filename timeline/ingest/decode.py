@@ -1,0 +1,66 @@
+"""The three entry points: inflate a body, judge a request, make facts of it.
+
+``inspect`` is what the receiver asks before it accepts, ``decode`` what the drain does
+afterwards. Both judge by the same code, so an item is refused by one or kept by the other.
+"""
+
+from __future__ import annotations
+
+from timeline.errors import UnsupportedPayload
+from timeline.ingest import otlp, otlp_json
+from timeline.ingest.compress import LIMIT, decompress
+from timeline.ingest.entities import Rules
+from timeline.ingest.facts import Walk
+from timeline.ingest.parsed import MAX_ITEMS, Parsed, judge_span, positions, refuse
+from timeline.ingest.request import Accepted, BadItem, Decoded, Inspection
+
+__all__ = ["LIMIT", "MAX_ITEMS", "Rules", "decode", "decompress", "inspect"]
+
+
+def inspect(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMIT) -> Inspection:
+    """How many items a request has, and which of them are refused, with their bytes and why.
+
+    Raises ``MalformedPayload`` where the whole cannot be read, ``UnsupportedPayload`` for a
+    media type or encoding that is not offered, ``TooLarge`` beyond ``limit`` bytes inflated,
+    ``max_items`` or the nesting that can be carried.
+    """
+    parsed = _parse(accepted, max_items, limit)
+    refused = dict(parsed.refused)
+    if accepted.signal == "traces":
+        refused |= _bad_spans(parsed)
+    return Inspection(items=parsed.items, refused=tuple(refused[position] for position in sorted(refused)))
+
+
+def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limit: int = LIMIT) -> Decoded:
+    """The facts of an accepted request, and the items that only turned out bad now.
+
+    What ``inspect`` refused appears nowhere. Raises ``Rejected`` exactly where ``inspect``
+    does.
+    """
+    return Walk(accepted, rules).run(_parse(accepted, max_items, limit))
+
+
+def _parse(accepted: Accepted, max_items: int, limit: int) -> Parsed:
+    body = decompress(accepted.body, accepted.content_encoding, limit=limit)
+    media = media_type(accepted.headers.get("content-type", ""))
+    if media in ("application/x-protobuf", "application/protobuf"):
+        return otlp.parse(body, accepted.signal, max_items=max_items)
+    if media == "application/json":
+        return otlp_json.parse(body, accepted.signal, max_items=max_items)
+    raise UnsupportedPayload(
+        f"media type {media[:80]!r} is not offered", remedy="send application/x-protobuf or application/json"
+    )
+
+
+def media_type(header: str) -> str:
+    """The bare, lower-case media type of a Content-Type header."""
+    return header.partition(";")[0].strip().lower()
+
+
+def _bad_spans(parsed: Parsed) -> dict[int, BadItem]:
+    bad = {}
+    for position, span in positions(parsed):
+        verdict = judge_span(span)
+        if verdict is not None:
+            bad[position] = refuse(position, verdict, parsed.dialect.data(span))
+    return bad

@@ -1,0 +1,342 @@
+"""Parsed OTLP items to facts with receipts: one walk for both encodings.
+
+What is the same for all items of a resource or a scope (attributes, who sent it, its share
+of the content hash) is made once and shared.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from timeline.domain import (
+    Annotation,
+    Attributes,
+    Dropped,
+    Event,
+    Fact,
+    Link,
+    Receipt,
+    Scope,
+    Span,
+    SpanKind,
+    SpanRef,
+    Status,
+    Stored,
+    Value,
+)
+from timeline.ingest.entities import Rules, entities_of
+from timeline.ingest.identity import content_of, identify, tie, usable
+from timeline.ingest.normalise import Origin, origin, promote, samples, text
+from timeline.ingest.parsed import (
+    NO_SPAN,
+    NO_TRACE,
+    Dialect,
+    NestingError,
+    Parsed,
+    ResourceGroup,
+    ScopeGroup,
+    judge_span,
+    refuse,
+    too_deep,
+)
+from timeline.ingest.request import Accepted, BadItem, Decoded
+from tracing.semconv import EVENT_NAME
+
+MAX_LEAVES: Final = 200  # of a body; more are stored, but not each findable by its key
+_NAME_LENGTH: Final = 200
+_KINDS: Final[tuple[SpanKind, ...]] = (
+    "unspecified",
+    "internal",
+    "server",
+    "client",
+    "producer",
+    "consumer",
+)
+_STATUSES: Final[tuple[Status, ...]] = ("unset", "ok", "error")
+_NOTHING: Final = Dropped()
+_SPAN_LEVEL: Final = 2  # message level of a KeyValue in a span, record, resource or scope
+_PART_LEVEL: Final = 3  # ... in a link or an annotation
+_BODY_LEVEL: Final = 2  # message level of a log record's body
+
+
+class Shared(NamedTuple):
+    """What every item of one scope of one resource has in common."""
+
+    dialect: Dialect
+    resource: Attributes
+    origin: Origin
+    scope: Scope
+    schema_url: str
+    digest: bytes
+
+
+class Walk:
+    """One accepted OTLP request on its way to facts."""
+
+    def __init__(self, accepted: Accepted, rules: Rules) -> None:
+        self._accepted = accepted
+        self._rules = rules
+        self._equals: dict[bytes, int] = {}
+        self.facts: list[Stored] = []
+        self.poison: list[BadItem] = []
+
+    def run(self, parsed: Parsed) -> Decoded:
+        """Every item of a parsed request as a fact or as poison; refused ones as neither."""
+        make = self._span if self._accepted.signal == "traces" else self._record
+        judge = judge_span if self._accepted.signal == "traces" else None
+        position = 0
+        for group in parsed.groups:
+            resource = _Resource(group)
+            for scope in group.scopes:
+                shared: Shared | None = None
+                for item in scope.items:
+                    if item is not None and (judge is None or judge(item) is None):
+                        try:
+                            shared = shared or resource.shared(scope, parsed.dialect)
+                            self.facts.append(make(item, position, shared))
+                        except Exception as error:  # noqa: BLE001  # one item never takes its neighbours along
+                            self.poison.append(_poison(item, position, parsed.dialect, error))
+                    position += 1
+        return Decoded(facts=self.facts, poison=self.poison)
+
+    def _span(self, item: Any, position: int, shared: Shared) -> Stored:
+        read = shared.dialect.attributes
+        attributes = read(item.attributes, _SPAN_LEVEL)
+        trace_id, span_id = item.trace_id.hex(), item.span_id.hex()
+        parent = item.parent_span_id
+        number = item.kind
+        kind: SpanKind = _KINDS[number] if 0 <= number < 6 else "unspecified"
+        links = tuple(_link(link, read) for link in item.links) if item.links else ()
+        annotations = tuple(_annotation(note, read) for note in item.events) if item.events else ()
+        start, end = item.start_time_unix_nano or None, item.end_time_unix_nano or None
+        state, flags, name = item.trace_state, item.flags, item.name
+        status = item.status
+        code, status_message = status.code, status.message
+        dropped = _dropped(item.dropped_attributes_count, item.dropped_events_count, item.dropped_links_count)
+        hits = attributes.keys() & self._rules.interest
+        message, event = promote(hits, attributes, kind) if hits else (None, None)
+        subjects, context = entities_of(
+            self._rules, hits, attributes, message=message, event=event, links=links
+        )
+        content = content_of(
+            shared.digest, trace_id, span_id, parent, name, number, start, end, code, status_message,
+            state, flags, attributes, links, annotations, dropped,
+        )  # fmt: skip
+        fact = Span(
+            ref=SpanRef(trace_id=trace_id, span_id=span_id),
+            name=name,
+            kind=kind,
+            parent=parent.hex() if parent and parent != NO_SPAN else None,
+            links=links,
+            service=shared.origin.service,
+            instance=shared.origin.instance,
+            version=shared.origin.version,
+            environment=shared.origin.environment,
+            start=start,
+            end=end,
+            status=_STATUSES[code] if 0 <= code < 3 else "unset",
+            status_message=status_message,
+            trace_state=state,
+            flags=flags,
+            scope=shared.scope,
+            schema_url=shared.schema_url,
+            dropped=dropped,
+            message=message,
+            event=event,
+            entities=subjects,
+            context=context,
+            attributes=attributes,
+            resource=shared.resource,
+            annotations=annotations,
+        )
+        return store(
+            self._accepted,
+            fact,
+            identity=("span", trace_id, span_id, kind, shared.origin.service),
+            content=content,
+            position=position,
+            sampled=samples(state) if state else False,
+        )
+
+    def _record(self, item: Any, position: int, shared: Shared) -> Stored:
+        attributes = shared.dialect.attributes(item.attributes, _SPAN_LEVEL)
+        body = shared.dialect.value(item.body, _BODY_LEVEL)
+        at, observed = item.time_unix_nano or None, item.observed_time_unix_nano or None
+        named = item.event_name
+        severity, severity_number, flags = item.severity_text, item.severity_number, item.flags
+        ref = _log_ref(item.trace_id, item.span_id)
+        dropped = _dropped(item.dropped_attributes_count, 0, 0)
+        hits = attributes.keys() & self._rules.interest
+        message, event = promote(hits, attributes) if hits else (None, None)
+        subjects, context = entities_of(
+            self._rules, hits, attributes, message=message, event=event, body=body
+        )
+        content = content_of(
+            shared.digest, ref, at, observed, named, severity, severity_number,
+            body, flags, attributes, dropped,
+        )  # fmt: skip
+        ordinal = self._equals.get(content, 0)
+        self._equals[content] = ordinal + 1
+        fact = Event(
+            kind="log",
+            name=named or text(attributes.get(EVENT_NAME)) or _headline(body) or shared.scope.name or "log",
+            ref=ref,
+            service=shared.origin.service,
+            instance=shared.origin.instance,
+            version=shared.origin.version,
+            environment=shared.origin.environment,
+            at=at if at is not None else observed,
+            observed=observed,
+            severity=severity,
+            severity_number=severity_number,
+            body=body,
+            scope=shared.scope,
+            schema_url=shared.schema_url,
+            flags=flags,
+            dropped=dropped,
+            message=message,
+            event=event,
+            entities=subjects,
+            context=context,
+            attributes=attributes,
+            resource=shared.resource,
+        )
+        return store(
+            self._accepted,
+            fact,
+            identity=("log", content, ordinal),
+            content=content,
+            position=position,
+            partial=more_leaves(body),
+        )
+
+
+class _Resource:
+    """A resource, walked when its first item asks for it."""
+
+    def __init__(self, group: ResourceGroup) -> None:
+        self._group = group
+        self._done: tuple[Attributes, Origin, tuple[Any, ...]] | None = None
+
+    def shared(self, scope: ScopeGroup, dialect: Dialect) -> Shared:
+        """What the items of ``scope`` have in common."""
+        if self._done is None:
+            resource = dialect.attributes(self._group.resource.attributes, _SPAN_LEVEL)
+            content = (resource, self._group.resource.dropped_attributes_count, self._group.schema_url)
+            self._done = resource, origin(resource), content
+        resource, who, content = self._done
+        made = Scope(
+            name=scope.scope.name,
+            version=scope.scope.version,
+            attributes=dialect.attributes(scope.scope.attributes, _SPAN_LEVEL),
+            dropped_attributes=scope.scope.dropped_attributes_count,
+            schema_url=scope.schema_url,
+        )
+        return Shared(dialect, resource, who, made, self._group.schema_url, content_of(content, made))
+
+
+def store(
+    accepted: Accepted,
+    fact: Fact,
+    *,
+    identity: tuple[Any, ...],
+    content: bytes,
+    position: int,
+    sampled: bool = False,
+    partial: bool = False,
+) -> Stored:
+    """The fact with its receipt; ``identity`` starts with the kind of fact."""
+    at = fact.at
+    sequence = fact.event.sequence if fact.event is not None else None
+    observed = None
+    if isinstance(fact, Event):
+        observed = fact.observed
+        if not usable(at):
+            at = observed
+    fact_id, token = identify(accepted.workspace, identity, at)
+    return Stored(
+        fact=fact,
+        receipt=Receipt(
+            id=fact_id,
+            identity=token,
+            content=content.hex(),
+            tie=tie(sequence=sequence, at=fact.at, observed=observed, position=position, fact_id=fact_id),
+            workspace=accepted.workspace,
+            received=accepted.received,
+            request=accepted.id,
+            position=position,
+            sender=accepted.sender,
+            sampled=sampled,
+            partial=partial,
+        ),
+    )
+
+
+def more_leaves(body: Value, limit: int = MAX_LEAVES) -> bool:
+    """Whether a body has more leaves than a store makes findable."""
+    left = limit
+    waiting = [body] if type(body) in (list, dict) else []
+    while waiting:
+        value = waiting.pop()
+        for one in value.values() if type(value) is dict else value:
+            if type(one) in (list, dict):
+                waiting.append(one)
+            else:
+                left -= 1
+                if left < 0:
+                    return True
+    return False
+
+
+def _poison(item: Any, position: int, dialect: Dialect, error: Exception) -> BadItem:
+    if isinstance(error, NestingError):
+        verdict = ("too_deep", too_deep("item"))
+    elif isinstance(error, ValueError):
+        verdict = (
+            "bad_value",
+            f"a value of this item cannot be read ({error}); correct the sender's encoder",
+        )
+    else:
+        verdict = (
+            "decoder_failed",
+            f"this item made the decoder fail ({type(error).__name__}: {error}); please report it",
+        )
+    return refuse(position, verdict, dialect.data(item))
+
+
+def _dropped(attributes: int, annotations: int, links: int) -> Dropped:
+    if attributes or annotations or links:
+        return Dropped(attributes=attributes, annotations=annotations, links=links)
+    return _NOTHING
+
+
+def _link(link: Any, read: Any) -> Link:
+    return Link(
+        ref=SpanRef(trace_id=link.trace_id.hex(), span_id=link.span_id.hex()),
+        attributes=read(link.attributes, _PART_LEVEL),
+        trace_state=link.trace_state,
+        flags=link.flags,
+        dropped_attributes=link.dropped_attributes_count,
+    )
+
+
+def _annotation(note: Any, read: Any) -> Annotation:
+    return Annotation(
+        at=note.time_unix_nano or None,
+        name=note.name,
+        attributes=read(note.attributes, _PART_LEVEL),
+        dropped_attributes=note.dropped_attributes_count,
+    )
+
+
+def _log_ref(trace_id: bytes, span_id: bytes) -> SpanRef | None:
+    """Invalid ids mean that a record belongs to no trace (opentelemetry-proto ``logs.proto``)."""
+    if len(trace_id) != 16 or trace_id == NO_TRACE:
+        return None
+    valid = len(span_id) == 8 and span_id != NO_SPAN
+    return SpanRef(trace_id=trace_id.hex(), span_id=span_id.hex() if valid else "")
+
+
+def _headline(body: Value) -> str:
+    """The first line of a text body: what a list of facts can show of a plain log record."""
+    return body.strip().partition("\n")[0].strip()[:_NAME_LENGTH] if type(body) is str else ""

@@ -1,0 +1,226 @@
+"""OTLP protobuf (opentelemetry-proto 1.11) to parsed groups, whatever single items are worth.
+
+The request is parsed in one go. Where that fails, or where a large body could make one
+parse cost too much memory, a walker on the wire format cuts it into items and parses each
+alone: one bad item then costs only itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from timeline.domain import Attributes, Value
+from timeline.errors import MalformedPayload
+from timeline.ingest.parsed import (
+    MAX_ITEM_BYTES,
+    Dialect,
+    Parsed,
+    ResourceGroup,
+    ScopeGroup,
+    check_count,
+    grouped,
+    refuse,
+    too_deep,
+)
+from timeline.ingest.request import BadItem
+from timeline.ingest.values import finite
+
+_WHOLE: Final = 4 * 1024 * 1024  # bodies up to here are parsed in one go
+_REMEDY: Final = "send an ExportTraceServiceRequest or ExportLogsServiceRequest in protobuf"
+
+
+class _Signal(NamedTuple):
+    request: type[Message]
+    item: type[Message]
+    resources: str
+    scopes: str
+    items: str
+    noun: str
+
+
+_SIGNALS: Final = {
+    "traces": _Signal(ExportTraceServiceRequest, Span, "resource_spans", "scope_spans", "spans", "span"),
+    "logs": _Signal(
+        ExportLogsServiceRequest, LogRecord, "resource_logs", "scope_logs", "log_records", "log record"
+    ),
+}
+
+
+def parse(body: bytes, signal: str, *, max_items: int) -> Parsed:
+    """The groups of a traces or logs request; an empty body is an empty request.
+
+    Raises ``MalformedPayload`` where the bytes are no such request, ``TooLarge`` beyond
+    ``max_items``.
+    """
+    kind = _SIGNALS[signal]
+    if len(body) <= _WHOLE:
+        try:
+            request = kind.request.FromString(body)
+        except DecodeError:
+            pass
+        else:
+            groups, total = grouped(
+                getattr(request, kind.resources), kind.scopes, kind.items, max_items=max_items
+            )
+            return Parsed(groups=groups, dialect=PROTOBUF, items=total, refused={})
+    return _Salvage(kind, max_items).run(memoryview(body))
+
+
+def attributes(pairs: Iterable[Any], level: int = 0) -> Attributes:
+    """Attributes as a dict; of a repeated key the last value is kept."""
+    return {pair.key: pair.value.string_value or value(pair.value) for pair in pairs}
+
+
+def value(any_value: Any, level: int = 0) -> Value:
+    """One ``AnyValue``; unset, and a kind that is only defined for profiles, is ``None``."""
+    kind = any_value.WhichOneof("value")
+    if kind == "string_value":
+        return any_value.string_value
+    if kind == "int_value":
+        return any_value.int_value
+    if kind == "bool_value":
+        return any_value.bool_value
+    if kind == "double_value":
+        return finite(any_value.double_value)
+    if kind == "array_value":
+        return [value(one) for one in any_value.array_value.values]
+    if kind == "kvlist_value":
+        return attributes(any_value.kvlist_value.values)
+    if kind == "bytes_value":
+        return any_value.bytes_value
+    return None
+
+
+def _data(item: Any) -> bytes:
+    found: bytes = item.SerializeToString()
+    return found
+
+
+PROTOBUF: Final = Dialect(attributes=attributes, value=value, data=_data)
+
+
+class _Salvage:
+    """Cuts a request into items by its wire format and parses each alone."""
+
+    def __init__(self, kind: _Signal, max_items: int) -> None:
+        self._kind = kind
+        self._max = max_items
+        self._items = 0
+        self._scopes = 0
+        self._refused: dict[int, BadItem] = {}
+
+    def run(self, body: memoryview) -> Parsed:
+        groups = []
+        for number, resource in _messages(body):
+            if number == 1:
+                groups.append(self._resource(resource))
+                check_count(len(groups), self._max)
+        return Parsed(groups=groups, dialect=PROTOBUF, items=self._items, refused=self._refused)
+
+    def _resource(self, body: memoryview) -> ResourceGroup:
+        parts, scopes, schema_url = [], [], ""
+        for number, content in _messages(body):
+            if number == 1:
+                parts.append(content)
+            elif number == 2:
+                scopes.append(content)
+            elif number == 3:
+                schema_url = _text(content)
+        resource = _one(Resource, parts)
+        return ResourceGroup(resource, schema_url, [self._scope(scope, resource) for scope in scopes])
+
+    def _scope(self, body: memoryview, resource: Message | None) -> ScopeGroup:
+        parts, found, schema_url = [], [], ""
+        for number, content in _messages(body):
+            if number == 1:
+                parts.append(content)
+            elif number == 2:
+                found.append(content)
+                check_count(self._items + len(found), self._max)
+            elif number == 3:
+                schema_url = _text(content)
+        self._scopes += 1
+        check_count(self._scopes, self._max)
+        scope = _one(InstrumentationScope, parts)
+        usable = resource is not None and scope is not None
+        return ScopeGroup(scope, schema_url, [self._item(content, usable) for content in found])
+
+    def _item(self, content: memoryview, usable: bool) -> Message | None:
+        position = self._items
+        self._items += 1
+        noun = self._kind.noun
+        if not usable:
+            verdict = ("bad_resource", f"the resource or scope of this {noun} cannot be decoded")
+        elif len(content) > MAX_ITEM_BYTES:
+            verdict = (
+                "too_large",
+                f"this {noun} is larger than {MAX_ITEM_BYTES} bytes; shorten its attributes",
+            )
+        else:
+            try:
+                return self._kind.item.FromString(bytes(content))
+            except DecodeError as error:
+                verdict = _why(noun, error)
+        self._refused[position] = refuse(position, verdict, bytes(content))
+        return None
+
+
+def _why(noun: str, error: DecodeError) -> tuple[str, str]:
+    if "depth" in str(error).lower():
+        return "too_deep", too_deep(noun)
+    return "undecodable", f"this {noun} cannot be decoded ({error}); check that its text is valid UTF-8"
+
+
+def _one(kind: type[Message], parts: list[memoryview]) -> Message | None:
+    """A message that may come in parts, which merge; ``None`` where it does not decode."""
+    try:
+        return kind.FromString(b"".join(parts))
+    except DecodeError:
+        return None
+
+
+def _text(content: memoryview) -> str:
+    return bytes(content).decode("utf-8", "replace")
+
+
+def _messages(body: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Number and content of each length-delimited field; other wire types are skipped."""
+    at, end = 0, len(body)
+    while at < end:
+        tag, at = _varint(body, at)
+        kind = tag & 7
+        if kind == 2:
+            size, at = _varint(body, at)
+            if size > end - at:
+                raise MalformedPayload("a field is longer than the body", remedy=_REMEDY)
+            yield tag >> 3, body[at : at + size]
+            at += size
+        elif kind == 0:
+            _, at = _varint(body, at)
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        else:
+            raise MalformedPayload("the body is not protobuf", remedy=_REMEDY)
+    if at != end:
+        raise MalformedPayload("the body ends inside a field", remedy=_REMEDY)
+
+
+def _varint(body: memoryview, at: int) -> tuple[int, int]:
+    result = shift = 0
+    while shift < 64 and at < len(body):
+        byte = body[at]
+        result |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return result, at
+        shift += 7
+    raise MalformedPayload("the body is not protobuf", remedy=_REMEDY)
