@@ -1,0 +1,1 @@
+"""Figures and ratios; see README.md for the machine and the method."""
