@@ -1,0 +1,1 @@
+"""Example systems that send to Throughline."""
