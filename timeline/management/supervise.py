@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass, field
 
 log = logging.getLogger(__name__)
-_FIRST, _LONGEST = 0.2, 10.0  # seconds between restarts
-_STEADY = 10.0  # seconds after which a process counts as well again
+_FIRST, _LONGEST = 0.1, 10.0  # seconds between restarts
+_STEADY = 3.0  # seconds after which a process counts as well again
 _GRACE = 20.0  # seconds to finish after SIGTERM
 
 
@@ -66,7 +66,7 @@ class Supervisor:
             if child.process is None and time.monotonic() >= child.due and not self._stopping:
                 child.started = time.monotonic()
                 # a session of its own: Ctrl-C in the terminal reaches only the supervisor
-                child.process = subprocess.Popen(child.command, preexec_fn=_die_with_parent, start_new_session=True)  # noqa: S603, PLW1509
+                child.process = subprocess.Popen(child.command, preexec_fn=_die_with_parent, start_new_session=True)  # noqa: S603 - our own command lines
 
     def stop(self) -> None:
         """SIGTERM to all, then wait; what does not finish in time is killed."""
