@@ -125,11 +125,11 @@ def unparse(tree: Ast | None) -> str:
     if tree is None:
         return ""
     if isinstance(tree, Every):
-        return " ".join(_inner(item) for item in tree.items)
+        return " ".join(write_inner(item) for item in tree.items)
     if isinstance(tree, Either):
-        return " OR ".join(_inner(item) for item in tree.items)
+        return " OR ".join(write_inner(item) for item in tree.items)
     if isinstance(tree, Without):
-        return f"NOT {_inner(tree.item)}"
+        return f"NOT {write_inner(tree.item)}"
     return _leaf(tree)
 
 
@@ -176,7 +176,8 @@ def _leaf(leaf: Leaf) -> str:
             return "*"
 
 
-def _inner(item: Ast) -> str:
+def write_inner(item: Ast) -> str:
+    """``item`` as it stands inside a larger question: groups in parentheses."""
     text = unparse(item)
     return f"({text})" if isinstance(item, Every | Either) else text
 

@@ -236,7 +236,9 @@ def _iso_length(text: str) -> int | None:
         return None
     units = (WEEK, DAY, HOUR, MINUTE, SECOND)
     return sum(
-        _scaled(number, unit) for number, unit in zip(match.groups(), units, strict=True) if number is not None
+        _scaled(number, unit)
+        for number, unit in zip(match.groups(), units, strict=True)
+        if number is not None
     )
 
 
