@@ -6,11 +6,14 @@ afterwards. Both judge by the same code, so an item is refused by one or kept by
 
 from __future__ import annotations
 
+import msgspec
+
+from timeline.domain import Stored
 from timeline.errors import UnsupportedPayload
-from timeline.ingest import otlp, otlp_json
+from timeline.ingest import cloudevents, otlp, otlp_json
 from timeline.ingest.compress import LIMIT, decompress
 from timeline.ingest.entities import Rules
-from timeline.ingest.facts import Walk
+from timeline.ingest.facts import Walk, failed
 from timeline.ingest.parsed import MAX_ITEMS, Parsed, judge_span, positions, refuse
 from timeline.ingest.request import Accepted, BadItem, Decoded, Inspection
 
@@ -24,7 +27,11 @@ def inspect(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMI
     media type or encoding that is not offered, ``TooLarge`` beyond ``limit`` bytes inflated,
     ``max_items`` or the nesting that can be carried.
     """
-    parsed = _parse(accepted, max_items, limit)
+    body = decompress(accepted.body, accepted.content_encoding, limit=limit)
+    if accepted.signal == "events":
+        batch = cloudevents.read(accepted.headers, body, max_items=max_items)
+        return Inspection(items=batch.items, refused=tuple(batch.refused))
+    parsed = _parse(accepted, body, max_items)
     refused = dict(parsed.refused)
     if accepted.signal == "traces":
         refused |= _bad_spans(parsed)
@@ -37,11 +44,13 @@ def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limi
     What ``inspect`` refused appears nowhere. Raises ``Rejected`` exactly where ``inspect``
     does.
     """
-    return Walk(accepted, rules).run(_parse(accepted, max_items, limit))
-
-
-def _parse(accepted: Accepted, max_items: int, limit: int) -> Parsed:
     body = decompress(accepted.body, accepted.content_encoding, limit=limit)
+    if accepted.signal == "events":
+        return _events(accepted, cloudevents.read(accepted.headers, body, max_items=max_items), rules)
+    return Walk(accepted, rules).run(_parse(accepted, body, max_items))
+
+
+def _parse(accepted: Accepted, body: bytes, max_items: int) -> Parsed:
     media = media_type(accepted.headers.get("content-type", ""))
     if media in ("application/x-protobuf", "application/protobuf"):
         return otlp.parse(body, accepted.signal, max_items=max_items)
@@ -64,3 +73,15 @@ def _bad_spans(parsed: Parsed) -> dict[int, BadItem]:
         if verdict is not None:
             bad[position] = refuse(position, verdict, parsed.dialect.data(span))
     return bad
+
+
+def _events(accepted: Accepted, batch: cloudevents.Batch, rules: Rules) -> Decoded:
+    facts: list[Stored] = []
+    poison: list[BadItem] = []
+    for position, draft in batch.drafts:
+        try:
+            facts.append(cloudevents.fact(accepted, rules, draft, position))
+        except Exception as error:  # noqa: BLE001  # one event never takes its neighbours along
+            data = msgspec.json.encode(draft.attributes)
+            poison.append(refuse(position, failed(error), data))
+    return Decoded(facts=facts, poison=poison)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from timeline.domain import Attributes, Entity, EventInfo, Link, Message
-from timeline.ingest.normalise import SOURCES
+from timeline.ingest.normalise import SOURCES, Reads, reads
 from tracing.semconv import CONTEXT_PREFIX, ENTITY_PREFIX
 
 MAX_ENTITIES: Final = 256  # per fact and kind: a batch span names one or more per message
 MAX_LENGTH: Final = 1024
-_OURS: Final = "throughline."
+_SHAPES: Final = 512
+_SHAPE_KEYS: Final = 64
 _SEPARATORS: Final = re.compile(r"[/:#?]+")
 
 # Only nouns that mean a business thing everywhere. A general ``<x>.id`` would turn every
@@ -29,9 +30,17 @@ _DEFAULT_ATTRIBUTES: Final = {
 _DEFAULT_SUBJECTS: Final = {f"{noun}{'es' if noun.endswith('h') else 's'}": noun for noun in _NOUNS}
 
 
+class Plan(NamedTuple):
+    """What to look at in attributes of one shape."""
+
+    reads: Reads
+    named: tuple[tuple[str, str], ...]  # attribute key, entity type
+    declared: tuple[str, ...]  # keys of our own that name entities
+
+
 @dataclass(frozen=True)
 class Rules:
-    """How facts get entities; compiled once, shared by every fact of a request.
+    """How facts get entities. Keep one for many requests: it remembers the shapes it met.
 
     ``attributes``: attribute key (or dotted path in a JSON body) -> entity type.
     ``message_keys``: destination -> entity type of its message keys.
@@ -41,18 +50,28 @@ class Rules:
     attributes: Mapping[str, str] = field(default_factory=lambda: dict(_DEFAULT_ATTRIBUTES))
     message_keys: Mapping[str, str] = field(default_factory=dict)
     subjects: Mapping[str, str] = field(default_factory=lambda: dict(_DEFAULT_SUBJECTS))
-    interest: frozenset[str] = field(init=False, repr=False, compare=False)
-    paths: tuple[tuple[tuple[str, ...], str], ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Computed here so that a fact costs one set intersection.
-        object.__setattr__(self, "interest", frozenset(self.attributes) | frozenset(SOURCES))
-        object.__setattr__(self, "paths", tuple((tuple(key.split(".")), key) for key in self.attributes))
+    _plans: dict[tuple[str, ...], Plan] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def default(cls) -> Rules:
         """The shipped rules: ids of orders, bets, matches, payments and their like."""
         return cls()
+
+    def plan(self, attributes: Attributes) -> Plan:
+        """What these attributes can tell, worked out once per sequence of keys."""
+        shape = tuple(attributes)
+        plan = self._plans.get(shape)
+        if plan is None:
+            plan = Plan(
+                reads=reads(shape),
+                named=tuple((key, self.attributes[key]) for key in shape if key in self.attributes),
+                declared=tuple(key for key in shape if key.startswith((ENTITY_PREFIX, CONTEXT_PREFIX))),
+            )
+            if len(shape) <= _SHAPE_KEYS:
+                if len(self._plans) >= _SHAPES:
+                    self._plans.clear()  # hostile keys must not fill the memory
+                self._plans[shape] = plan
+        return plan
 
     def extended(
         self,
@@ -75,7 +94,7 @@ def _merged(old: Mapping[str, str], new: Mapping[str, str] | None) -> dict[str, 
 
 def entities_of(
     rules: Rules,
-    hits: Iterable[str],
+    plan: Plan,
     attributes: Attributes,
     *,
     message: Message | None = None,
@@ -85,25 +104,21 @@ def entities_of(
 ) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The subjects of a fact and its context (never both), at most 256 of each.
 
-    ``hits`` are the keys of ``attributes`` that ``rules.interest`` holds. The links of a
-    batch name the entities of their messages. Values that are no string or integer, or
+    The links of a batch name the entities of their messages. Values that are no string or integer, or
     longer than 1,024 characters, name nothing; they stay in the attributes.
     """
     subjects: dict[Entity, None] = {}
     context: dict[Entity, None] = {}
-    ours = [key for key in attributes if key[:12] == _OURS]
-    if ours:
-        _declared(ours, attributes, subjects, context)
+    if plan.declared:
+        _declared(plan.declared, attributes, subjects, context)
     for link in links:
         if link.attributes:
             _declared(link.attributes, link.attributes, subjects, context)
     if event is not None and event.subject:
         _add(subjects, subject_type(rules, event), subject_name(event.subject))
-    for key in hits:
-        kind = rules.attributes.get(key)
-        if kind is not None:
-            _add(subjects, kind, attributes[key])
-    if message is not None or links:
+    for key, kind in plan.named:
+        _add(subjects, kind, attributes[key])
+    if links or (message is not None and rules.message_keys):
         _by_message_key(rules, message, links, subjects)
     if type(body) is dict:
         for kind, value in _in_body(rules, body):
@@ -157,14 +172,14 @@ def _by_message_key(
 
 def _in_body(rules: Rules, body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Rule keys in a JSON body: as they stand, or as a path through its objects."""
-    for path, key in rules.paths:
+    for key, kind in rules.attributes.items():
         if key in body:
-            yield rules.attributes[key], body[key]
-        elif len(path) > 1 and path[0] in body:
+            yield kind, body[key]
+        elif "." in key:
             found: Any = body
-            for step in path:
+            for step in key.split("."):
                 found = found.get(step) if type(found) is dict else None
-            yield rules.attributes[key], found
+            yield kind, found
 
 
 def _add(into: dict[Entity, None], kind: str, value: Any) -> None:

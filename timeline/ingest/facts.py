@@ -95,7 +95,7 @@ class Walk:
                             shared = shared or resource.shared(scope, parsed.dialect)
                             self.facts.append(make(item, position, shared))
                         except Exception as error:  # noqa: BLE001  # one item never takes its neighbours along
-                            self.poison.append(_poison(item, position, parsed.dialect, error))
+                            self.poison.append(refuse(position, failed(error), parsed.dialect.data(item)))
                     position += 1
         return Decoded(facts=self.facts, poison=self.poison)
 
@@ -106,17 +106,17 @@ class Walk:
         parent = item.parent_span_id
         number = item.kind
         kind: SpanKind = _KINDS[number] if 0 <= number < 6 else "unspecified"
-        links = tuple(_link(link, read) for link in item.links) if item.links else ()
-        annotations = tuple(_annotation(note, read) for note in item.events) if item.events else ()
+        links = tuple([_link(link, read) for link in item.links]) if item.links else ()
+        annotations = tuple([_annotation(note, read) for note in item.events]) if item.events else ()
         start, end = item.start_time_unix_nano or None, item.end_time_unix_nano or None
         state, flags, name = item.trace_state, item.flags, item.name
         status = item.status
         code, status_message = status.code, status.message
         dropped = _dropped(item.dropped_attributes_count, item.dropped_events_count, item.dropped_links_count)
-        hits = attributes.keys() & self._rules.interest
-        message, event = promote(hits, attributes, kind) if hits else (None, None)
+        plan = self._rules.plan(attributes)
+        message, event = promote(plan.reads, attributes, kind)
         subjects, context = entities_of(
-            self._rules, hits, attributes, message=message, event=event, links=links
+            self._rules, plan, attributes, message=message, event=event, links=links
         )
         content = content_of(
             shared.digest, trace_id, span_id, parent, name, number, start, end, code, status_message,
@@ -166,10 +166,10 @@ class Walk:
         severity, severity_number, flags = item.severity_text, item.severity_number, item.flags
         ref = _log_ref(item.trace_id, item.span_id)
         dropped = _dropped(item.dropped_attributes_count, 0, 0)
-        hits = attributes.keys() & self._rules.interest
-        message, event = promote(hits, attributes) if hits else (None, None)
+        plan = self._rules.plan(attributes)
+        message, event = promote(plan.reads, attributes)
         subjects, context = entities_of(
-            self._rules, hits, attributes, message=message, event=event, body=body
+            self._rules, plan, attributes, message=message, event=event, body=body
         )
         content = content_of(
             shared.digest, ref, at, observed, named, severity, severity_number,
@@ -288,20 +288,14 @@ def more_leaves(body: Value, limit: int = MAX_LEAVES) -> bool:
     return False
 
 
-def _poison(item: Any, position: int, dialect: Dialect, error: Exception) -> BadItem:
+def failed(error: Exception) -> tuple[str, str]:
+    """Reason and sentence for an item that could not be made a fact."""
     if isinstance(error, NestingError):
-        verdict = ("too_deep", too_deep("item"))
-    elif isinstance(error, ValueError):
-        verdict = (
-            "bad_value",
-            f"a value of this item cannot be read ({error}); correct the sender's encoder",
-        )
-    else:
-        verdict = (
-            "decoder_failed",
-            f"this item made the decoder fail ({type(error).__name__}: {error}); please report it",
-        )
-    return refuse(position, verdict, dialect.data(item))
+        return "too_deep", too_deep("item")
+    if isinstance(error, ValueError):
+        return "bad_value", f"a value of this item cannot be read ({error}); correct the sender's encoder"
+    what = f"{type(error).__name__}: {error}"
+    return "decoder_failed", f"this item made the decoder fail ({what}); please report it"
 
 
 def _dropped(attributes: int, annotations: int, links: int) -> Dropped:

@@ -194,6 +194,7 @@ _HINTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "messaging.url": ("_url", _last_segment),
     "celery.action": ("_celery", text),
 }
+_HINTED: Final = frozenset(field for field, _ in _HINTS.values())
 _EVENT: Final[dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]]] = {
     "source": (text, (semconv.CLOUDEVENTS_EVENT_SOURCE,)),
     "id": (text, (semconv.CLOUDEVENTS_EVENT_ID,)),
@@ -230,37 +231,61 @@ def _sources() -> dict[str, Source]:
 SOURCES: Final[dict[str, Source]] = _sources()
 
 
-def promote(
-    hits: Iterable[str], attributes: Attributes, kind: str = ""
-) -> tuple[Message | None, EventInfo | None]:
-    """The messaging facts and the event that attributes name; ``None`` where they name none.
+class Reads(NamedTuple):
+    """What to read from attributes of one shape: (field, key, reader), best source first."""
 
-    ``hits`` are keys of ``attributes``, any of which may be in ``SOURCES``. ``kind`` is the
-    span kind: where no operation was named, a producer sends and a consumer processes.
-    """
-    message: dict[str, Any] = {}
-    event: dict[str, Any] = {}
-    ranks: dict[tuple[bool, str], int] = {}
-    for key in hits:
-        source = SOURCES.get(key)
-        if source is None:
-            continue
-        field, rank, read, of_event = source
-        slot = (of_event, field)
-        if ranks.get(slot, rank) < rank:
-            continue
-        value = read(attributes[key])
-        if value is not None:
-            (event if of_event else message)[field] = value
-            ranks[slot] = rank
-    return (
-        _message(message, kind) if message else None,
-        EventInfo(**event) if event else None,
+    message: tuple[tuple[str, str, Callable[[Any], Any]], ...]
+    event: tuple[tuple[str, str, Callable[[Any], Any]], ...]
+
+
+def reads(keys: Iterable[str]) -> Reads:
+    """The sources among attribute keys; made once for all facts with the same keys."""
+    found = sorted((SOURCES[key].rank, key) for key in keys if key in SOURCES)
+    made = [(SOURCES[key].of_event, (SOURCES[key].field, key, SOURCES[key].read)) for _, key in found]
+    return Reads(
+        message=tuple(step for of_event, step in made if not of_event),
+        event=tuple(step for of_event, step in made if of_event),
     )
 
 
+def promote(plan: Reads, attributes: Attributes, kind: str = "") -> tuple[Message | None, EventInfo | None]:
+    """The messaging facts and the event that attributes name; ``None`` where they name none.
+
+    ``kind`` is the span kind: where no operation was named, a producer sends and a consumer
+    processes.
+    """
+    message = _message(_filled(plan.message, attributes), kind) if plan.message else None
+    if not plan.event:
+        return message, None
+    event = _filled(plan.event, attributes)
+    return message, EventInfo(**event) if event else None
+
+
+def _filled(
+    steps: tuple[tuple[str, str, Callable[[Any], Any]], ...], attributes: Attributes
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field, key, read in steps:
+        if field not in found:
+            value = read(attributes[key])
+            if value is not None:
+                found[field] = value
+    return found
+
+
 def _message(found: dict[str, Any], kind: str) -> Message | None:
-    """Conclude what is not said outright, and drop the hints."""
+    """The message, or ``None`` where what was found makes none."""
+    if not found.keys().isdisjoint(_HINTED):
+        _conclude(found)
+    if not found or found.keys() <= {"schema"}:
+        return None  # a schema alone is no message
+    if "operation" not in found and kind in ("producer", "consumer"):
+        found["operation"] = "send" if kind == "producer" else "process"
+    return Message(**found)
+
+
+def _conclude(found: dict[str, Any]) -> None:
+    """Fill in what is not said outright, and drop the hints."""
     named = found.pop("_operation_name", None)
     celery = found.pop("_celery", None)
     envelope = found.pop("_envelope", None)
@@ -272,21 +297,12 @@ def _message(found: dict[str, Any], kind: str) -> Message | None:
             found.setdefault("attempt", 1)  # its instrumentation leaves out a retry count of 0
     if named is not None:
         found.setdefault("operation", named)
-    if "destination" not in found:
-        other = queue or (url if found.get("system") == "aws_sqs" else None) or routing
-        if other is not None:
-            found["destination"] = other
-    if (
-        envelope is not None
-        and "header_bytes" not in found
-        and envelope >= found.get("body_size", envelope + 1)
-    ):
-        found["header_bytes"] = envelope - found["body_size"]
-    if not found or found.keys() <= {"schema"}:
-        return None  # a schema alone is no message
-    if "operation" not in found and kind in ("producer", "consumer"):
-        found["operation"] = "send" if kind == "producer" else "process"
-    return Message(**found)
+    other = queue or (url if found.get("system") == "aws_sqs" else None) or routing
+    if other is not None:
+        found.setdefault("destination", other)
+    size = found.get("body_size")
+    if envelope is not None and size is not None and envelope >= size:
+        found.setdefault("header_bytes", envelope - size)
 
 
 class Origin(NamedTuple):

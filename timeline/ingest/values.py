@@ -12,6 +12,7 @@ from timeline.domain import Value
 from timeline.errors import MalformedPayload, TooLarge
 
 MAX_DEPTH: Final = 100
+MAX_CONTAINERS: Final = 2_000_000  # more objects than any real body of 64 MiB has
 _LOW, _HIGH = -(1 << 63), (1 << 63) - 1
 _quick = msgspec.json.Decoder().decode
 
@@ -36,6 +37,7 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     Raises ``MalformedPayload`` for anything else that is no JSON, ``TooLarge`` for nesting
     deeper than ``max_depth``.
     """
+    bounded(body)
     try:
         return clean(_quick(body), max_depth)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -51,6 +53,12 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except ValueError as error:
         raise MalformedPayload(f"the body is not JSON: {error}", remedy="send valid JSON in UTF-8") from error
     return clean(found, max_depth)
+
+
+def bounded(body: bytes) -> None:
+    """Raise ``TooLarge`` for JSON whose objects would take far more memory than its text."""
+    if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS:
+        raise TooLarge(f"the JSON holds more than {MAX_CONTAINERS} objects", remedy="send smaller batches")
 
 
 def clean(found: Any, levels: int = MAX_DEPTH) -> Value:
