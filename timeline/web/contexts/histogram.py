@@ -1,0 +1,95 @@
+"""The histogram's geometry: bars, ticks, and the stretches where nothing can be known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from timeline.answers import SearchAnswer
+from timeline.web import words
+from timeline.web.contexts.frame import link
+
+HEIGHT = 96
+_STEPS = tuple(
+    number * unit
+    for unit, numbers in (
+        (1_000_000, (1, 2, 5, 10, 20, 50, 100, 200, 500)),
+        (words.SECOND, (1, 2, 5, 10, 15, 30)),
+        (words.MINUTE, (1, 2, 5, 10, 15, 30)),
+        (words.HOUR, (1, 2, 3, 6, 12)),
+        (words.DAY, (1, 2, 7, 14, 28, 91, 182, 364)),
+    )
+    for number in numbers
+)
+
+
+def percent(part: float, whole: float) -> str:
+    """``part`` of ``whole`` as SVG reads it; three decimals are finer than a pixel."""
+    return f"{100 * part / whole:.3f}%" if whole else "0%"
+
+
+def ticks(start: int, end: int, most: int = 10) -> list[dict[str, Any]]:
+    """Round moments between two, at most ``most``, with how to write them."""
+    length = end - start
+    step = next((step for step in _STEPS if length / step <= most), length)
+    style = "day" if step >= words.DAY else "minutes" if step >= words.MINUTE else "seconds" if step >= words.SECOND else "clock"
+    first = -(-start // step) * step
+    moments = range(first, end + 1, step)
+    return [
+        {
+            "x": percent(moment - start, length),
+            "at": moment,
+            "style": style,
+            "anchor": "start" if (moment - start) < length / 40 else "end" if (end - moment) < length / 40 else "middle",
+        }
+        for moment in moments
+    ]
+
+
+def histogram(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any] | None:
+    """What the drawing needs; ``None`` where the range has an open end."""
+    start, end, interval = answer.window.start, answer.window.end, answer.interval
+    if start is None or end is None or not interval or end <= start:
+        return None
+    whole = end - start
+    peak = max((bucket.count for bucket in answer.histogram), default=0)
+    bars = []
+    for bucket in answer.histogram:
+        height = max(2.0, HEIGHT * bucket.count / peak) if bucket.count else 0
+        failed = max(2.0, height * bucket.errors / bucket.count) if bucket.errors else 0
+        low, high = max(bucket.start, start), min(bucket.start + interval, end)
+        bars.append(
+            {
+                "x": percent(low - start, whole),
+                "width": percent((high - low) * 0.9, whole),
+                "y": f"{HEIGHT - height:.1f}",
+                "height": f"{height:.1f}",
+                "failed": f"{failed:.1f}" if failed else "",
+                "failed_y": f"{HEIGHT - failed:.1f}",
+                "count": bucket.count,
+                "errors": bucket.errors,
+                "start": low,
+                "end": high,
+                "href": link("/search", params, **{"from": words.iso(low), "to": words.iso(high), "range": None, "cursor": None}),
+            }
+        )
+    gaps = []
+    for gap in answer.coverage.gaps:
+        low, high = max(gap.start, start), min(gap.end, end)
+        if low < high:
+            gaps.append({"x": percent(low - start, whole), "width": percent(high - low, whole), "kind": gap.kind, "start": low, "end": high})
+    if answer.coverage.up_to < end and answer.coverage.up_to >= start and not any(gap["end"] >= end for gap in gaps):
+        low = answer.coverage.up_to
+        gaps.append({"x": percent(low - start, whole), "width": percent(end - low, whole), "kind": "not yet searchable", "start": low, "end": end})
+    return {
+        "start": start,
+        "end": end,
+        "interval": interval,
+        "bars": bars,
+        "gaps": gaps,
+        "gap_kinds": sorted({str(gap["kind"]) for gap in gaps}),
+        "ticks": ticks(start, end),
+        "peak": peak,
+        "any_failed": any(bar["errors"] for bar in bars),
+        "base": HEIGHT,
+    }

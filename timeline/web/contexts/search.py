@@ -1,0 +1,187 @@
+"""The search page: verdict first, what it rests on, chips, facets, histogram, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from timeline.answers import Coverage, SearchAnswer, Suggestion
+from timeline.domain import Entity
+from timeline.errors import BadQuery
+from timeline.web import colours, words
+from timeline.web.contexts import rows
+from timeline.web.contexts.frame import entity_path, link
+from timeline.web.contexts.histogram import histogram
+
+FACET_LABELS = {
+    "fact": "Kind",
+    "type": "Event type",
+    "service": "Service",
+    "name": "Operation",
+    "destination": "Destination",
+    "status": "Status",
+    "span_kind": "Span kind",
+    "environment": "Environment",
+}
+SEALS = {
+    "seen": {"tone": "green", "icon": "circle-check"},
+    "not_seen": {"tone": "", "icon": "circle-slash"},
+    "cannot_say": {"tone": "amber", "icon": "triangle-alert"},
+}
+CAUSE_TITLES = {
+    "backlog": "Inbox",
+    "refresh": "Being indexed",
+    "outage": "Receiver outage",
+    "before recording": "Before recording",
+    "retention": "Retention",
+    "refused": "Refused items",
+    "quarantined": "Quarantine",
+    "partly indexed": "Partly indexed",
+    "failed read": "Failed read",
+    "sampled": "Sampling",
+    "future": "Not yet",
+}
+STATE_ICONS = {"ok": "circle-check", "warning": "triangle-alert", "info": "info"}
+PASSING = ("backlog", "refresh")  # causes that settle by themselves
+STRIP = 4  # coverage lines in the strip; the rest are under Details
+
+
+def search_page(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]:
+    """Everything the search template shows."""
+    services = [row.service for row in answer.rows if row.service]
+    services += [value.value for facet in answer.facets if facet.field == "service" for value in facet.values]
+    hues = colours.assign(services)
+    return {
+        "answer": answer,
+        "services_said": _services_said(answer),
+        "verdict": answer.verdict,
+        "seal": SEALS[answer.verdict.kind],
+        "coverage": coverage_lines(answer.coverage),
+        "causes": causes(answer),
+        "settles": any(cause.kind in PASSING for cause in answer.verdict.causes),
+        "progress": _progress(answer.coverage),
+        "chips": [{"label": chip.label, "value": chip.value, "negated": chip.negated, "href": link("/search", params, q=chip.without or "*")} for chip in answer.chips],
+        "readings": [{"label": reading.label, "text": reading.text, "count": reading.count, "href": link("/search", params, q=reading.text)} for reading in answer.readings],
+        "facets": _facets(answer, params, hues),
+        "histogram": histogram(answer, params),
+        "lines": rows.lines(answer.rows, params, hues),
+        "suggestions": [_suggestion(suggestion, params) for suggestion in answer.suggestions],
+        "next_href": link("/search", params, cursor=answer.next) if answer.next else "",
+        "first_href": link("/search", params, cursor=None) if params.get("cursor") else "",
+        "orders": [
+            {"label": label, "href": link("/search", params, sort=None if key == "newest" else key, cursor=None), "here": answer.order == key}
+            for key, label in (("newest", "Newest first"), ("oldest", "Oldest first"), ("received", "As received"))
+        ],
+        "exports": exports("search", params),
+        "doors": _doors(answer, params),
+        "as_text": params.get("view") == "text",
+        "chips_href": link("/search", params, view=None),
+        "text_href": link("/search", params, view="text"),
+        "by_time": answer.window.on,
+    }  # fmt: skip
+
+
+def _services_said(answer: SearchAnswer) -> str:
+    counted = next((len(facet.values) for facet in answer.facets if facet.field == "service"), 0)
+    traces = len({row.trace_id for row in answer.rows if row.trace_id})
+    said = [words.plural(counted, "service") if counted < 10 else "10 or more services"] if counted else []
+    if traces and answer.next is None:
+        said.append(words.plural(traces, "trace"))
+    return f"from {' in '.join(said)}" if said else ""
+
+
+def coverage_lines(coverage: Coverage) -> dict[str, Any]:
+    """The strip and the whole list of what an answer rests on."""
+    every = [{"topic": line.topic, "state": line.state, "icon": STATE_ICONS[line.state], "sentence": line.sentence} for line in coverage.lines]
+    return {"strip": every[:STRIP], "lines": every, "assumptions": coverage.assumptions, "up_to": coverage.up_to}
+
+
+def causes(answer: SearchAnswer) -> list[dict[str, Any]]:
+    """Why absence is not proven, each with what would settle it."""
+    return [{"title": CAUSE_TITLES[cause.kind], "sentence": cause.sentence, "remedy": cause.remedy, "href": cause.link} for cause in answer.verdict.causes]
+
+
+def _progress(coverage: Coverage) -> dict[str, Any] | None:
+    if not coverage.pending_requests:
+        return None
+    said = words.plural(coverage.pending_requests, "request") + " to go"
+    if coverage.rate:
+        seconds = int(coverage.pending_requests / coverage.rate * words.SECOND)
+        said += f"; {coverage.rate:,.0f} a second, done in about {words.about(max(seconds, words.SECOND))}"
+    return {"pending": coverage.pending_requests, "said": said}
+
+
+def _facets(answer: SearchAnswer, params: Mapping[str, str], hues: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": FACET_LABELS.get(facet.field, facet.field),
+            "sampled": facet.sampled,
+            "values": [
+                {**rows.door({**params, "cursor": ""}, facet.field, value.value), "count": value.count, "hue": hues.get(value.value) if facet.field == "service" else None}
+                for value in facet.values
+            ],
+        }
+        for facet in answer.facets
+        if facet.values
+    ]  # fmt: skip
+
+
+def _suggestion(suggestion: Suggestion, params: Mapping[str, str]) -> dict[str, Any]:
+    changes: dict[str, Any] = {"cursor": None}
+    if suggestion.text:
+        changes["q"] = suggestion.text
+    if suggestion.start is not None or suggestion.end is not None:
+        changes |= {"from": words.iso(suggestion.start), "to": words.iso(suggestion.end), "range": None}
+    icon = "move-horizontal" if "from" in changes else "list" if suggestion.text else "arrow-right"
+    return {
+        "label": suggestion.label,
+        "href": suggestion.href or link("/search", params, **changes),
+        "count": suggestion.count,
+        "icon": icon,
+    }
+
+
+def exports(what: str, params: Mapping[str, str]) -> list[dict[str, str]]:
+    """The export menu of a search, trace or entity."""
+    kinds = (
+        ("html", "One HTML file", "opens offline", "file-text"),
+        ("csv", "CSV", "for a spreadsheet", "columns-3"),
+        ("json", "JSON", "with coverage", "braces"),
+        ("ndjson", "NDJSON", "a fact a line", "braces"),
+        ("otlp", "OTLP JSON", "for other tools", "waypoints"),
+        ("markdown", "Markdown", "for a report", "file-text"),
+    )
+    path = f"/api/v1/export/{what}"
+    return [{"label": label, "note": note, "icon": icon, "href": link(path, params, format=key, cursor=None, view=None)} for key, label, note, icon in kinds]
+
+
+def _doors(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, str]:
+    """The timeline and the trace that the answer is about, where it is about one."""
+    found: dict[str, str] = {}
+    named = [chip.value for chip in answer.chips if chip.label == "entity" and not chip.negated]
+    if len(named) == 1:
+        try:
+            Entity.parse(named[0])
+            found["timeline"] = link(entity_path(named[0]), params)
+        except ValueError:
+            pass
+    traces = {row.trace_id for row in answer.rows if row.trace_id}
+    if answer.rows and len(traces) == 1:
+        found["trace"] = link(f"/traces/{traces.pop()}", params)
+    return found
+
+
+def syntax_error(error: BadQuery, text: str) -> dict[str, Any]:
+    """The query cut at the column that the error points at."""
+    column = error.column
+    if column is None:
+        return {"message": error.message, "remedy": error.remedy, "column": None, "text": text}
+    spot = min(max(column - 1, 0), len(text))
+    return {
+        "message": error.message,
+        "remedy": error.remedy,
+        "column": column,
+        "before": text[:spot],
+        "spot": text[spot : spot + 1] or " ",
+        "after": text[spot + 1 :],
+    }
