@@ -8,12 +8,13 @@ their limits, and neither raises: what is malformed is ignored and counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, unquote
 
 from opentelemetry import baggage, trace
-from opentelemetry.context import Context, create_key, get_current, get_value, set_value
+from opentelemetry.context import Context, attach, create_key, detach, get_current, get_value, set_value
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from tracing import entities
@@ -208,6 +209,16 @@ def inject(headers: Headers, context: Context | None = None) -> None:
         # the application's own members first: where the limits bite, ours give way
         if line := format_baggage(members | entities.leave(here), _kept_properties(members, here)):
             headers.set(BAGGAGE, line)
+
+
+@contextmanager
+def attached(context: Context) -> Iterator[None]:
+    """Work inside a context that was kept or extracted; the former one is current again afterwards."""
+    token = attach(context)
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 def _kept_properties(members: Mapping[str, object], context: Context) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 
 from opentelemetry.trace import SpanKind
 
@@ -41,7 +42,7 @@ def ticks(clock: Clock, dice: random.Random) -> list[Tick]:
     """All messages in order: the milestones at their minute, the rest spread between them."""
     numbers = sorted(_MILESTONES)
     found = []
-    for first, after in zip(numbers, numbers[1:], strict=False):
+    for first, after in pairwise(numbers):
         start, end = clock.at(_MILESTONES[first][0]), clock.at(_MILESTONES[after][0])
         between = sorted(dice.randrange(start + MS, end - MS) for _ in range(after - first - 1))
         found.append(Tick(first, start, _MILESTONES[first][1], _MILESTONES[first][2]))
@@ -78,7 +79,8 @@ def _forward(book: Notebook, tick: Tick, log: str) -> Sent:
             tick.at - 2 * MS,
             tick.at + 4 * MS,
             kind=SpanKind.SERVER,
-            attributes=about | {"http.request.method": "POST", "http.route": "/feed", "feed.provider": "statsfeed"},
+            attributes=about
+            | {"http.request.method": "POST", "http.route": "/feed", "feed.provider": "statsfeed"},
         )
     data = {"match": MATCH, "feed_sequence": tick.number, **tick.said, "log": log.strip()}
     # spans know the coordinates before the event is posted, as a producer knows them after the report

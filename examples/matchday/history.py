@@ -85,5 +85,12 @@ def _deployment(book: Notebook, clock: Clock) -> None:
     """wallet 2.14.0 goes out at 17:55 and reads keys as text from then on."""
     node, at = Node("wallet", 1), clock.at("17:55:00")
     top = book.span(node, "deploy", at, at + 4_000 * MS)
-    data = {"service": "wallet", "version": "2.14.0", "previous": "2.13.4", "note": "reads message keys as string"}
-    book.event(node, "ServiceDeployed", at, "deployment/wallet-2.14.0", data, inside=top, source="/deploy/pipeline")
+    data = {
+        "service": "wallet",
+        "version": "2.14.0",
+        "previous": "2.13.4",
+        "note": "reads message keys as string",
+    }
+    book.event(
+        node, "ServiceDeployed", at, "deployment/wallet-2.14.0", data, inside=top, source="/deploy/pipeline"
+    )

@@ -77,7 +77,13 @@ def _settle(book: Notebook, bet: Bet, placed: Placed, goal: Sent, place: tuple[i
         node, "settle bet", begun, begun + round(24.9 * MS), parent=placed.taken, attributes=who, links=cause
     )
     book.span(
-        node, "UPDATE bets", begun + 3 * MS, begun + round(10.1 * MS), parent=work, kind=SpanKind.CLIENT, attributes=update
+        node,
+        "UPDATE bets",
+        begun + 3 * MS,
+        begun + round(10.1 * MS),
+        parent=work,
+        kind=SpanKind.CLIENT,
+        attributes=update,
     )
     data = settlement_data(bet)
     event = book.event(
@@ -149,7 +155,15 @@ def _find_nobody(book: Notebook, one: Paid, batch: ReadableSpan, begun: int) -> 
     node = wallet_of(one.sent.partition)
     work = book.process(node, one.sent, begun, begun + round(3.4 * MS), received=batch)
     looked = one.sent.about | DATABASE | {"db.operation.name": "SELECT", "db.response.returned_rows": 0}
-    book.span(node, "find open bet", begun + MS, begun + 3 * MS, parent=work, kind=SpanKind.CLIENT, attributes=looked)
+    book.span(
+        node,
+        "find open bet",
+        begun + MS,
+        begun + 3 * MS,
+        parent=work,
+        kind=SpanKind.CLIENT,
+        attributes=looked,
+    )
 
 
 def _pay(
@@ -182,7 +196,13 @@ def _credit(
     update_start, update_end = times or (start + MS, end - MS)
     update = one.sent.about | DATABASE | {"db.operation.name": "UPDATE", "db.collection.name": "balances"}
     book.span(
-        node, "UPDATE balances", update_start, update_end, parent=call, kind=SpanKind.CLIENT, attributes=update
+        node,
+        "UPDATE balances",
+        update_start,
+        update_end,
+        parent=call,
+        kind=SpanKind.CLIENT,
+        attributes=update,
     )
     data = {
         "bet_id": one.bet.id,
@@ -196,7 +216,13 @@ def _credit(
 
 
 def _complete(
-    book: Notebook, node: Node, one: Paid, work: ReadableSpan, at: int, place: tuple[int, int], cause: Envelope
+    book: Notebook,
+    node: Node,
+    one: Paid,
+    work: ReadableSpan,
+    at: int,
+    place: tuple[int, int],
+    cause: Envelope,
 ) -> Sent:
     data = {"bet_id": one.bet.id, "player_id": one.bet.player, "payout": money(one.bet.payout)}
     event = book.event(node, "PayoutCompleted", at, f"bet/{one.bet.id}", data, inside=work, cause=cause)
@@ -257,9 +283,7 @@ def _pay_twice(book: Notebook, clock: Clock, one: Paid, place: tuple[int, int]) 
 def _poison(book: Notebook, at: int, place: tuple[int, int]) -> None:
     """Not JSON at all: three attempts fail to parse it, then it goes to the dead letters."""
     came = {"throughline.context.match": MATCH}
-    sent = book.send(
-        _OLD, "settlements", at, at + 4 * MS, place=place, key=None, body=_POISON, about=came
-    )
+    sent = book.send(_OLD, "settlements", at, at + 4 * MS, place=place, key=None, body=_POISON, about=came)
     node = wallet_of(place[0])
     error = ("JSONDecodeError", "Expecting value: line 1 column 1 (char 0)")
     begun = sent.left + 14 * MS

@@ -67,7 +67,9 @@ def _place(book: Notebook, bet: Bet, place: tuple[int, int], pace: float) -> Pla
     )
     book.span(node, "check odds", after(4), after(18.1), parent=top, attributes=who)
     insert = who | DATABASE | {"db.operation.name": "INSERT", "db.collection.name": "bets"}
-    book.span(node, "INSERT bets", after(20.2), after(30), parent=top, kind=SpanKind.CLIENT, attributes=insert)
+    book.span(
+        node, "INSERT bets", after(20.2), after(30), parent=top, kind=SpanKind.CLIENT, attributes=insert
+    )
     data = {
         "bet_id": bet.id,
         "player_id": bet.player,
@@ -77,9 +79,7 @@ def _place(book: Notebook, bet: Bet, place: tuple[int, int], pace: float) -> Pla
         "odds": bet.odds / 100,
         "channel": bet.channel,
     }
-    event = book.event(
-        node, "BetPlaced", after(35), f"bet/{bet.id}", data, inside=top, schema="bet-placed/4"
-    )
+    event = book.event(node, "BetPlaced", after(35), f"bet/{bet.id}", data, inside=top, schema="bet-placed/4")
     sent = book.send(
         node,
         "bets",
@@ -108,7 +108,9 @@ def _hold_stake(book: Notebook, bet: Bet, sent: Sent, pace: float) -> None:
 
     work = book.process(node, sent, begun, after(38))
     update = sent.about | DATABASE | {"db.operation.name": "UPDATE", "db.collection.name": "balances"}
-    book.span(node, "UPDATE balances", after(9.4), after(20.6), parent=work, kind=SpanKind.CLIENT, attributes=update)
+    book.span(
+        node, "UPDATE balances", after(9.4), after(20.6), parent=work, kind=SpanKind.CLIENT, attributes=update
+    )
     held = {"bet_id": bet.id, "player_id": bet.player, "held": money(bet.stake)}
     # bet 8812's stake was held at 16:52:18.452
     book.event(node, "StakeReserved", after(21), f"bet/{bet.id}", held, inside=work, cause=sent.event)
@@ -121,7 +123,11 @@ def _push(book: Notebook, sent: Sent, begun: int, pace: float) -> ReadableSpan:
         return begun + round(milliseconds * pace * MS)
 
     work = book.process(node, sent, begun, after(54.3))
-    call = sent.about | {"http.request.method": "POST", "server.address": "push.example", "http.response.status_code": 202}
+    call = sent.about | {
+        "http.request.method": "POST",
+        "server.address": "push.example",
+        "http.response.status_code": 202,
+    }
     book.span(node, "POST /push", after(6.2), after(47.8), parent=work, kind=SpanKind.CLIENT, attributes=call)
     return work
 

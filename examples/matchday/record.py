@@ -290,7 +290,9 @@ def _told_apart(sent: Sent) -> Attributes:
         semconv.MESSAGING_KAFKA_MESSAGE_KEY,
     )
     # the poll itself names nobody: what arrived with the messages is context
-    came = {key.replace(semconv.ENTITY_PREFIX, semconv.CONTEXT_PREFIX): name for key, name in sent.about.items()}
+    came = {
+        key.replace(semconv.ENTITY_PREFIX, semconv.CONTEXT_PREFIX): name for key, name in sent.about.items()
+    }
     return {key: sent.message[key] for key in keys if key in sent.message} | came
 
 

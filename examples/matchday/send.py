@@ -20,7 +20,7 @@ _PATIENCE = 120.0  # seconds a single request is offered before giving up
 _AGAIN = frozenset({408, 429, 502, 503, 504})
 
 
-class NotTaken(Exception):
+class NotTakenError(Exception):
     """The receiver refused for good, or could not be reached in time; says what to look at."""
 
 
@@ -31,7 +31,9 @@ class Door:
         """``endpoint`` is the base address, as ``http://127.0.0.1:4318``."""
         parts = urlsplit(endpoint)
         if parts.scheme != "http" or not parts.hostname:
-            raise NotTaken(f"{endpoint!r} is no address of a receiver; give one like http://127.0.0.1:4318")
+            raise NotTakenError(
+                f"{endpoint!r} is no address of a receiver; give one like http://127.0.0.1:4318"
+            )
         self.endpoint = endpoint
         self._line = http.client.HTTPConnection(parts.hostname, parts.port or 4318, timeout=30)
 
@@ -53,7 +55,7 @@ class Door:
             if problem is None:
                 return
             if pause is None or time.monotonic() + pause > deadline:
-                raise NotTaken(f"POST {self.endpoint}{path}: {problem}")
+                raise NotTakenError(f"POST {self.endpoint}{path}: {problem}")
             time.sleep(pause)
 
     def _try(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[float | None, str | None]:
@@ -75,10 +77,13 @@ class Door:
 
 
 def send_all(book: Notebook, door: Door) -> int:
-    """Send a notebook in the order things ended; answers with how many items were taken."""
+    """Send a notebook in the order things ended; answers with how many facts that makes.
+
+    An event that is posted again is the same fact.
+    """
     spans = sorted(book.spans, key=lambda span: span.end_time or 0)
     for start in range(0, len(spans), PER_REQUEST):
         door.spans(spans[start : start + PER_REQUEST])
     for start in range(0, len(book.events), PER_REQUEST):
         door.events(book.events[start : start + PER_REQUEST])
-    return len(spans) + len(book.events)
+    return len(spans) + len({(event["source"], event["id"]) for event in book.events})
