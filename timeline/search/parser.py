@@ -321,7 +321,7 @@ class Parser:
             raise self._fault(
                 "a star stands only at the end",
                 at=start + star,
-                remedy=f"Write {quote(text[:star])}* for what starts so, or {quote(text)} for the star itself.",
+                remedy=f"Write {quote(text[:star])}* for a beginning, or {quote(text)} for the star itself.",
             )
 
     def _keyword(self) -> _Keyword | None:
