@@ -1,7 +1,7 @@
 """A fact in JSON: one shape for spans and events (``docs/http-api.md``).
 
-Every key is always there; what a fact does not have is ``null`` or empty. A row of a result list has the same keys,
-fewer of them.
+Every key is always there; what a fact does not have is ``null`` or empty. A row of a result list has the
+same keys, fewer of them.
 """
 
 from __future__ import annotations

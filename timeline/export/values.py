@@ -1,8 +1,8 @@
 """How single values look in JSON and in a CSV cell.
 
 Times are RFC 3339 with nanoseconds. Integers beyond 2**53 are strings, since JSON readers keep doubles. Bytes
-are ``{"base64": "..."}``. NaN and the infinities are ``{"double": "NaN"}``, ``"Infinity"``, ``"-Infinity"``. Half
-surrogates, which no UTF-8 file can hold, become U+FFFD.
+are ``{"base64": "..."}``. NaN and the infinities are ``{"double": "NaN"}``, ``"Infinity"``, ``"-Infinity"``.
+Half surrogates, which no UTF-8 file can hold, become ``?``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from timeline.search.times import format_ns
 Json: TypeAlias = dict[str, Any]
 
 _EXACT = 2**53
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width forms are formulas too
 
 
 def moment(ns: int | None) -> str | None:
