@@ -1,0 +1,118 @@
+"""Facts in total order: by time, then tie, then id, for groups of equals of any size.
+
+The engine sorts by one integer column at a time. So a list is taken column by column:
+everything of a later time as it comes, and a group of equal times only where it is cut,
+by the next column, down to the ids themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import NamedTuple
+
+import tantivy
+
+from timeline.store.tantivy.compile import between, both, matches
+from timeline.store.tantivy.cursor import Place
+
+IdOf = Callable[[tantivy.DocAddress], str]
+
+
+class Hit(NamedTuple):
+    """A fact in its place; the id is empty where the columns alone decided the order."""
+
+    time: int
+    tie: int
+    rank: int
+    id: str
+    address: tantivy.DocAddress
+
+
+class Ordering:
+    """Takes the facts of one query in one order from one state of the index."""
+
+    def __init__(
+        self, searcher: tantivy.Searcher, query: tantivy.Query, *, time: str, newest: bool, id_of: IdOf
+    ) -> None:
+        self._searcher, self._query, self._id_of = searcher, query, id_of
+        self._columns = (time, "tie", "rank")
+        self._newest = newest
+
+    def take(self, count: int, after: Place | None = None) -> list[Hit]:
+        """The first ``count`` facts, or those that follow ``after``."""
+        return self._take(self._query, (), after, count)
+
+    def _beyond(self, column: str, value: int) -> tantivy.Query:
+        return between(column, None, value - 1) if self._newest else between(column, value + 1, None)
+
+    def _take(
+        self, query: tantivy.Query, known: tuple[int, ...], after: Place | None, count: int
+    ) -> list[Hit]:
+        """As ``take``, among facts that agree on the ``known`` values of the first columns."""
+        level = len(known)
+        if level == len(self._columns):
+            return self._by_id(query, known, after, count)
+        column = self._columns[level]
+        found: list[Hit] = []
+        if after is not None:
+            value = (after.time, after.tie, after.rank)[level]
+            same = both(query, between(column, value, value))
+            found = self._take(same, (*known, value), after, count)
+            query = both(query, self._beyond(column, value))
+        missing = count - len(found)
+        if missing <= 0:
+            return found
+        hits = self._sorted(query, column, missing + 1)
+        cut = hits[-1][0] if len(hits) > missing else None
+        found += self._arrange(known, [hit for hit in hits if hit[0] != cut])
+        missing = count - len(found)
+        if cut is not None and missing > 0:
+            group = both(query, between(column, cut, cut))
+            found += self._take(group, (*known, cut), None, missing)
+        return found
+
+    def _sorted(self, query: tantivy.Query, column: str, limit: int) -> list[tuple[int, tantivy.DocAddress]]:
+        order = tantivy.Order.Desc if self._newest else tantivy.Order.Asc
+        result = self._searcher.search(query, limit=limit, count=False, order_by_field=column, order=order)
+        return [(int(value), address) for value, address in result.hits]
+
+    def _arrange(self, known: tuple[int, ...], hits: list[tuple[int, tantivy.DocAddress]]) -> list[Hit]:
+        """Whole groups of equal values, put in order by the columns that follow."""
+        level = len(known)
+        addresses = [address for _, address in hits]
+        columns: list[Iterable[int]] = [[value] * len(hits) for value in known]
+        columns.append(value for value, _ in hits)
+        columns.extend(self._values(column, addresses) for column in self._columns[level + 1 :])
+        placed = [
+            Hit(time, tie, rank, "", address)
+            for time, tie, rank, address in zip(*columns, addresses, strict=True)
+        ]
+        placed.sort(key=lambda hit: hit[:3], reverse=self._newest)
+        arranged: list[Hit] = []
+        for _, equals in groupby(placed, key=lambda hit: hit[:3]):
+            group = list(equals)
+            arranged += group if len(group) == 1 else self._named(group)
+        return arranged
+
+    def _values(self, column: str, addresses: list[tantivy.DocAddress]) -> Iterator[int]:
+        for value in self._searcher.fast_field_values(column, addresses):
+            yield int(value or 0)
+
+    def _named(self, group: list[Hit]) -> list[Hit]:
+        named = [hit._replace(id=self._id_of(hit.address)) for hit in group]
+        return sorted(named, key=lambda hit: hit.id, reverse=self._newest)
+
+    def _by_id(
+        self, query: tantivy.Query, known: tuple[int, ...], after: Place | None, count: int
+    ) -> list[Hit]:
+        """Facts that no column tells apart: few, unless somebody made it so."""
+        size = matches(self._searcher, query)
+        if not size:
+            return []
+        time, tie, rank = known
+        hits = self._searcher.search(query, limit=size, count=False).hits
+        group = self._named([Hit(time, tie, rank, "", address) for _, address in hits])
+        if after is not None:
+            group = [hit for hit in group if (hit.id < after.id if self._newest else hit.id > after.id)]
+        return group[:count]

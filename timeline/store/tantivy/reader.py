@@ -1,0 +1,305 @@
+"""Reading the index: one ``State`` per commit, asked for anew before each question."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+
+import tantivy
+
+from timeline.domain import Row, Stored
+from timeline.errors import BadQuery
+from timeline.search.query import FACETS, FieldIs, Query
+from timeline.search.tokens import field_token, value_token, values_of
+from timeline.store.port import Bucket, Count, Facet, FacetValue, Order, Page, Sighting
+from timeline.store.tantivy import folder
+from timeline.store.tantivy.codec import Codec
+from timeline.store.tantivy.compile import (
+    between,
+    both,
+    but_not,
+    compile_node,
+    compile_window,
+    matches,
+    one_of,
+    token,
+    variants,
+)
+from timeline.store.tantivy.cursor import Place, read_cursor, write_cursor
+from timeline.store.tantivy.ordering import Hit, Ordering
+from timeline.store.tantivy.schema import MS
+
+SAMPLE: Final = 2_000  # newest matches that a facet on an attribute counts
+STREAM: Final = 2_000  # facts put in order at a time while streaming
+LOOKUP: Final = 5_000  # ids asked at a time
+MAX_BUCKETS: Final = 20_000
+MAX_PAGE: Final = 10_000
+
+_Item = TypeVar("_Item")
+
+
+def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+class State:
+    """The index as of one commit; every answer of one ``State`` is about the same facts."""
+
+    def __init__(self, searcher: tantivy.Searcher, codec: Codec) -> None:
+        self.searcher, self._codec = searcher, codec
+        self._alone: dict[str, bool] = {}
+
+    def fact(self, address: tantivy.DocAddress) -> Stored:
+        """The fact at an address of this state."""
+        blob = self.searcher.doc(address).get_first("blob")
+        return self._codec.unpack(bytes(blob or b""))
+
+    def _id(self, address: tantivy.DocAddress) -> str:
+        return self.fact(address).receipt.id
+
+    def within(self, workspace: str, query: tantivy.Query) -> tantivy.Query:
+        """``query`` among the facts of a workspace: the one place that adds the tenant.
+
+        Where every fact belongs to it, the filter says nothing and is left out: it would
+        walk a list as long as the index.
+        """
+        own = field_token("workspace", workspace)
+        if workspace not in self._alone:
+            self._alone[workspace] = self.count(token(own)) == self.searcher.num_docs
+        return query if self._alone[workspace] else both(query, token(own))
+
+    def compiled(self, query: Query) -> tantivy.Query:
+        """The engine's form of a whole question."""
+        where, window = compile_node(query.where), compile_window(query.window)
+        return self.within(query.workspace, where if window is None else both(where, window))
+
+    def count(self, query: tantivy.Query) -> int:
+        """How many facts match."""
+        return matches(self.searcher, query)
+
+    def ordering(self, query: tantivy.Query, order: Order) -> Ordering:
+        """The matches in one of the port's orders."""
+        time = "received" if order == "received" else "placed"
+        return Ordering(self.searcher, query, time=time, newest=order != "oldest", id_of=self._id)
+
+    def lookup(self, workspace: str | None, ids: Iterable[str]) -> dict[str, Stored]:
+        """The facts stored under these ids."""
+        found: dict[str, Stored] = {}
+        for chunk in _chunks(ids, LOOKUP):
+            query = one_of(field_token("id", fact_id) for fact_id in chunk)
+            if workspace is not None:
+                query = self.within(workspace, query)
+            for _, address in self.searcher.search(query, limit=len(chunk), count=False).hits:
+                stored = self.fact(address)
+                found[stored.receipt.id] = stored
+        return found
+
+
+class Reader:
+    """Answers questions from the newest commit; safe for use by several threads."""
+
+    def __init__(self, path: Path, codec: Codec) -> None:
+        self._path, self._codec = path, codec
+        self._lock = threading.Lock()
+        self._index: tantivy.Index | None = None
+        self._seen: tuple[int, int, int] | None = None
+        self._state: State | None = None
+
+    def state(self) -> State:
+        """The index as of the newest commit; costs one ``stat`` where nothing was committed."""
+        with self._lock, folder.engine(f"reading {self._path}"):
+            if self._index is None:
+                self._index = folder.open_index(self._path)
+            stat = (self._path / folder.META).stat()
+            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if self._state is None or seen != self._seen:
+                self._index.reload()
+                self._state, self._seen = State(self._index.searcher(), self._codec), seen
+            return self._state
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            self._index = self._state = self._seen = None
+
+    def search(self, query: Query, limit: int, order: Order, cursor: str | None) -> Page:
+        """One page of rows."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise BadQuery(f"a page has 1 to {MAX_PAGE} rows, not {limit}")
+        after = None if cursor is None else read_cursor(cursor, query, order)
+        state = self.state()
+        with folder.engine("searching"):
+            hits = state.ordering(state.compiled(query), order).take(limit + 1, after)
+            facts = [state.fact(hit.address) for hit in hits[:limit]]
+        more = None
+        if len(hits) > limit:
+            more = write_cursor(_place(hits[limit - 1], facts[-1]), query, order)
+        return Page(rows=tuple(Row.of(stored) for stored in facts), next=more)
+
+    def count(self, query: Query, limit: int | None) -> Count:
+        """How many match."""
+        state = self.state()
+        with folder.engine("counting"):
+            compiled = state.compiled(query)
+            everything = state.count(compiled)
+            others = state.count(both(compiled, variants())) if everything else 0
+        value = everything - others
+        cut = limit is not None and value > limit
+        return Count(value=limit if cut and limit is not None else value, at_least=cut, variants=others)
+
+    def facets(self, query: Query, fields: Sequence[str], limit: int) -> list[Facet]:
+        """Value counts, by columns for built-in fields and on a sample for attributes."""
+        state = self.state()
+        with folder.engine("counting values"):
+            compiled = but_not(state.compiled(query), variants())
+            facts: list[Stored] = []
+            if any(field not in FACETS for field in fields):
+                hits = state.ordering(compiled, "newest").take(SAMPLE)
+                facts = [state.fact(hit.address) for hit in hits]
+            return [
+                _facet(state, compiled, field, limit) if field in FACETS else _sampled(facts, field, limit)
+                for field in fields
+            ]
+
+    def histogram(self, query: Query, interval: int) -> list[Bucket]:
+        """Counts per interval of placed time."""
+        window = query.window
+        if window.start is None or window.end is None or interval <= 0:
+            raise BadQuery("a histogram needs both ends of its window and an interval above 0")
+        if (window.end - window.start) // interval > MAX_BUCKETS:
+            raise BadQuery(f"a histogram has at most {MAX_BUCKETS} buckets", remedy="use a longer interval")
+        state = self.state()
+        with folder.engine("counting over time"):
+            # Whatever clock the window asks, the buckets are of placed time and inside it.
+            compiled = both(
+                but_not(state.compiled(query), variants()),
+                between("placed", window.start, window.end - 1),
+            )
+            failed = both(compiled, state.within(query.workspace, compile_node(_FAILED)))
+            counts = _buckets(state, compiled, window.start, interval)
+            errors = _buckets(state, failed, window.start, interval)
+        return [
+            Bucket(start=window.start + number * interval, count=count, errors=errors.get(number, 0))
+            for number, count in sorted(counts.items())
+        ]
+
+    def facts_of(self, query: Query) -> Iterator[Stored]:
+        """Every match of one commit, oldest first."""
+        state = self.state()
+        with folder.engine("streaming facts"):
+            ordering = state.ordering(state.compiled(query), "oldest")
+            after: Place | None = None
+            while hits := ordering.take(STREAM, after):
+                for hit in hits:
+                    stored = state.fact(hit.address)
+                    yield stored
+                after = _place(hit, stored)
+
+    def get(self, ids: Sequence[str], workspace: str) -> list[Stored | None]:
+        """Whole facts by id."""
+        state = self.state()
+        with folder.engine("reading facts"):
+            found = state.lookup(workspace, dict.fromkeys(ids))
+        return [found.get(fact_id) for fact_id in ids]
+
+    def group(self, identity: str, workspace: str) -> list[Stored]:
+        """Every fact of an identity, smallest content hash first."""
+        state = self.state()
+        with folder.engine("reading variants"):
+            query = state.within(workspace, token(field_token("identity", identity)))
+            size = state.count(query)
+            hits = state.searcher.search(query, limit=max(size, 1), count=False).hits
+            found = [state.fact(address) for _, address in hits]
+        return sorted(found, key=lambda stored: (stored.receipt.content, stored.receipt.id))
+
+    def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
+        """One sighting per question, all from one commit."""
+        state = self.state()
+        with folder.engine("looking up"):
+            return [_sighting(state, query) for query in queries]
+
+    def held(self) -> int:
+        """How many facts there are in all."""
+        return self.state().searcher.num_docs
+
+
+_FAILED: Final = FieldIs("status", "error")
+
+
+def _place(hit: Hit, stored: Stored) -> Place:
+    return Place(hit.time, hit.tie, hit.rank, stored.receipt.id)
+
+
+def _sighting(state: State, query: Query) -> Sighting:
+    """First, last and newest go over variants too: a variant has been seen."""
+    compiled = state.compiled(query)
+    everything = state.count(compiled)
+    if not everything:
+        return Sighting()
+    others = state.count(both(compiled, variants()))
+    newest = state.ordering(compiled, "newest").take(1)[0]
+    first = newest if everything == 1 else state.ordering(compiled, "oldest").take(1)[0]
+    return Sighting(
+        count=everything - others,
+        variants=others,
+        first=first.time,
+        last=newest.time,
+        newest=Row.of(state.fact(newest.address)),
+    )
+
+
+def _top(counts: Iterable[tuple[str, int]], limit: int) -> tuple[FacetValue, ...]:
+    ranked = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
+    return tuple(FacetValue(value=value, count=count) for value, count in ranked[:limit])
+
+
+def _facet(state: State, compiled: tantivy.Query, field: str, limit: int) -> Facet:
+    """Exact: asks for more values until none that was left out could belong to the first."""
+    size = max(4 * limit, 256)
+    while True:
+        terms = {"field": field, "size": size, "segment_size": size}
+        answer = state.searcher.aggregate(compiled, {"values": {"terms": terms}})["values"]
+        counts = [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer["buckets"]]
+        if not answer["sum_other_doc_count"] and not answer["doc_count_error_upper_bound"]:
+            return Facet(field=field, values=_top(counts, limit))
+        size *= 8
+
+
+def _sampled(facts: list[Stored], key: str, limit: int) -> Facet:
+    counts: dict[str, int] = {}
+    for stored in facts:
+        for value in {value_token(value) for value in values_of(stored.fact, key)}:
+            counts[value] = counts.get(value, 0) + 1
+    return Facet(field=key, values=_top(counts.items(), limit), sampled=True)
+
+
+def _buckets(state: State, compiled: tantivy.Query, start: int, interval: int) -> dict[int, int]:
+    """Facts per interval, by its number from ``start``."""
+    if start % MS == 0 and interval % MS == 0:
+        step, offset = interval // MS, (start // MS) % (interval // MS)
+        histogram = {"field": "ms", "interval": step, "offset": offset, "min_doc_count": 1}
+        answer = state.searcher.aggregate(compiled, {"times": {"histogram": histogram}})["times"]
+        return {
+            (int(bucket["key"]) - start // MS) // step: int(bucket["doc_count"])
+            for bucket in answer["buckets"]
+            if bucket["doc_count"]
+        }
+    # Below a ms the engine's doubles would misplace facts; windows this fine hold few.
+    counts: dict[int, int] = {}
+    after: int | None = None
+    while True:
+        part = compiled if after is None else both(compiled, between("placed", after, None))
+        size = state.count(part)
+        if not size:
+            return counts
+        hits = state.searcher.search(
+            part, limit=min(size, SAMPLE), count=False, order_by_field="placed", order=tantivy.Order.Asc
+        ).hits
+        bucket = (int(hits[0][0]) - start) // interval
+        after = start + (bucket + 1) * interval
+        counts[bucket] = state.count(both(part, between("placed", None, after - 1)))

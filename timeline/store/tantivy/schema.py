@@ -1,0 +1,157 @@
+"""What the index holds of a fact, and how a fact becomes a document of it.
+
+Exact tokens of every kind share the field ``kv``; facet fields have columns of their own
+for counting; times and order live in integer columns; the fact itself is one compressed
+value. Attribute keys never become fields.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import tantivy
+
+from timeline.domain import Fact, Message, Span, Stored
+from timeline.ingest.identity import usable
+from timeline.search.query import FACETS
+from timeline.search.tokens import Tokens, field_token, value_token
+
+SCHEMA_VERSION: Final = 1
+MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
+MS: Final = 1_000_000
+VARIANT: Final = field_token("variant", "yes")
+
+
+def build_schema() -> tantivy.Schema:
+    """The schema of every index of this ``SCHEMA_VERSION``."""
+    builder = tantivy.SchemaBuilder()
+    # One string of tokens a document: a third of the cost of a value for each.
+    builder.add_text_field("kv", tokenizer_name="whitespace", index_option="basic")
+    builder.add_text_field("text", tokenizer_name="whitespace", index_option="position")
+    for name in FACETS:
+        builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
+    # ``ms`` repeats ``placed`` because histograms count in doubles, exact for ms only.
+    for name in ("placed", "ms", "received", "tie", "rank", "duration"):
+        builder.add_integer_field(name, fast=True)
+    builder.add_bytes_field("blob", stored=True)
+    return builder.build()
+
+
+SCHEMA: Final = build_schema()
+
+
+def clamp(number: int) -> int:
+    """The nearest 64-bit integer."""
+    return min(max(number, MIN_INT), MAX_INT)
+
+
+def placed_of(stored: Stored) -> int:
+    """The time a fact is placed by (ns): its own where that is usable, else when we took it."""
+    at = stored.fact.at
+    return at if at is not None and usable(at) else stored.receipt.received
+
+
+# How an unusable time starts an id: ms 0.
+_ODD_PREFIX = "AAAAAAAA"
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def _prefix_after_odd(placed: int) -> bool:
+    """Whether an id that starts with this time sorts after one that starts with ms 0."""
+    ms = placed // MS
+    prefix = "".join(_ALPHABET[ms >> shift & 63] for shift in range(42, -1, -6))
+    return prefix > _ODD_PREFIX
+
+
+def rank_of(stored: Stored) -> int:
+    """A small number that orders ids of facts placed at one moment as the ids do, but for
+    the few that share it."""
+    fact_id = stored.receipt.id
+    rank = int.from_bytes(fact_id[8:11].encode(), "big")
+    if usable(stored.fact.at):
+        return 1 << 24 | rank
+    return rank if _prefix_after_odd(placed_of(stored)) else 2 << 24 | rank
+
+
+def _field_tokens(stored: Stored) -> list[str]:
+    """Tokens of the built-in fields that have no column."""
+    fact, receipt = stored.fact, stored.receipt
+    pairs = [
+        ("id", receipt.id),
+        ("identity", receipt.identity),
+        ("workspace", receipt.workspace),
+    ]
+    if fact.ref is not None:
+        pairs.append(("trace_id", fact.ref.trace_id))
+        pairs.append(("span_id", fact.ref.span_id))
+    if isinstance(fact, Span):
+        if fact.parent:
+            pairs.append(("parent_id", fact.parent))
+        for link in fact.links:
+            pairs.append(("link", link.ref.trace_id))
+            pairs.append(("link", f"{link.ref.trace_id}/{link.ref.span_id}"))
+    event = fact.event
+    if event is not None:
+        for name, value in (
+            ("event_id", event.id),
+            ("correlation_id", event.correlation_id),
+            ("causation_id", event.causation_id),
+        ):
+            if value:
+                pairs.append((name, value))
+    pairs.extend(("entity", str(entity)) for entity in fact.entities)
+    pairs.extend(("context", str(entity)) for entity in fact.context)
+    if receipt.variant:
+        pairs.append(("variant", "yes"))
+    return [field_token(name, value) for name, value in pairs]
+
+
+def facet_values(fact: Fact) -> dict[str, str]:
+    """The value of each facet field that this fact has."""
+    span = isinstance(fact, Span)
+    values = {
+        "fact": "span" if span else "event",
+        "type": (fact.event.type if fact.event else None) or "",
+        "service": fact.service,
+        "name": fact.name,
+        "destination": (fact.message or Message()).destination or "",
+        "status": fact.status if isinstance(fact, Span) else "unset",
+        "span_kind": fact.kind if isinstance(fact, Span) else "",
+        "environment": fact.environment,
+    }
+    return {name: value_token(value) for name, value in values.items() if value}
+
+
+def duration_of(fact: Fact) -> int | None:
+    """How long a fact took (ns), where it says when it began and ended."""
+    return None if fact.at is None or fact.until is None else clamp(fact.until - fact.at)
+
+
+def refusal(stored: Stored) -> str:
+    """Why a fact can never be kept in this index, or nothing."""
+    receipt = stored.receipt
+    for name, number in (("tie", receipt.tie), ("received", receipt.received)):
+        if not MIN_INT <= number <= MAX_INT:
+            return f"{name} does not fit 64 bits"
+    return ""
+
+
+def document(stored: Stored, tokens: Tokens, blob: bytes) -> tantivy.Document:
+    """The document of a fact."""
+    placed = placed_of(stored)
+    add = tantivy.Document()
+    add.add_text("kv", " ".join([*_field_tokens(stored), tokens.kv]))
+    if tokens.text:
+        add.add_text("text", tokens.text)
+    for name, value in facet_values(stored.fact).items():
+        add.add_text(name, value)
+    add.add_integer("placed", placed)
+    add.add_integer("ms", placed // MS)
+    add.add_integer("received", stored.receipt.received)
+    add.add_integer("tie", stored.receipt.tie)
+    add.add_integer("rank", rank_of(stored))
+    duration = duration_of(stored.fact)
+    if duration is not None:
+        add.add_integer("duration", duration)
+    add.add_bytes("blob", blob)
+    return add

@@ -1,0 +1,342 @@
+"""Writing the index: one process, many threads, each fact once, durable by group commit.
+
+A batch passes three stages. *Prepare*, side by side with others: look its ids up in the
+newest commit, encode what is new. *Add*, one batch at a time: compare with what others
+added since, hand the rest to the engine. *Commit*: one of the waiting batches commits for
+all of them, at once where no other is being prepared, else every ``INTERVAL``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import tantivy
+
+from timeline.domain import Receipt, Stored
+from timeline.errors import StoreUnavailable
+from timeline.ingest.identity import variant_id
+from timeline.search.tokens import Tokens, fact_tokens, field_token
+from timeline.store.port import ItemReport
+from timeline.store.tantivy import folder
+from timeline.store.tantivy.codec import Codec, Packer
+from timeline.store.tantivy.compile import between, both, token
+from timeline.store.tantivy.reader import Reader
+from timeline.store.tantivy.schema import document, refusal
+
+INTERVAL: Final = 0.5  # s between commits while batches are being prepared
+HEAP: Final = 96_000_000  # bytes the engine gathers before it writes a segment by itself
+
+
+class _Known(NamedTuple):
+    """What is remembered of a fact: enough to tell a repeat from a variant."""
+
+    content: str
+    request: str
+
+
+class _Ready(NamedTuple):
+    """A fact made ready to be added."""
+
+    stored: Stored
+    document: tantivy.Document
+
+
+_Plan = list["_Ready | ItemReport"]
+
+
+class Writer:
+    """The one writer of an index folder; safe for use by several threads."""
+
+    def __init__(self, path: Path, codec: Codec, reader: Reader) -> None:
+        self._path, self._reader = path, reader
+        self._packer = Packer(codec)
+        self._index = folder.open_index(path)
+        self._engine: tantivy.IndexWriter | None = self._open()
+        # _turn guards everything below; _adding guards the engine and is taken first.
+        self._adding = threading.Lock()
+        self._turn = threading.Condition()
+        self._preparing = 0
+        self._committing = False
+        self._added = self._durable = self._failed = 0  # batches: numbers of the last ones
+        self._failure: StoreUnavailable | None = None
+        self._last_commit = 0.0
+        self._generation = 0
+        self._starts: list[int] = []  # generations that running batches looked their ids up in
+        self._fresh: dict[str, _Known] = {}  # added, not committed
+        self._recent: deque[tuple[int, dict[str, _Known]]] = deque()  # committed while others prepared
+        self._paused = False
+
+    def _open(self) -> tantivy.IndexWriter:
+        with folder.engine(
+            f"opening {self._path} for writing",
+            "stop the other worker on this folder, or give this one a folder of its own: "
+            "one process writes an embedded index",
+        ):
+            return self._index.writer(HEAP, 1)
+
+    # -- a batch ---------------------------------------------------------------------------
+
+    def write(self, facts: Sequence[Stored]) -> list[ItemReport]:
+        """Store facts once each; returns when they are durable."""
+        if not facts:
+            return []
+        generation = self._begin()
+        preparing = True
+        try:
+            plan = self._prepare(facts)
+            with self._adding:
+                reports = self._add(plan, generation)
+                with self._turn:
+                    number = self._added
+                    self._preparing -= 1
+                    preparing = False
+                    self._turn.notify_all()
+            self._wait(number)
+        finally:
+            with self._turn:
+                if preparing:
+                    self._preparing -= 1
+                self._starts.remove(generation)
+                self._forget()
+                self._turn.notify_all()
+        return reports
+
+    def _begin(self) -> int:
+        with self._turn:
+            while self._paused:
+                self._turn.wait()
+            self._preparing += 1
+            self._starts.append(self._generation)
+            return self._generation
+
+    def _prepare(self, facts: Sequence[Stored]) -> _Plan:
+        """Reports for what the newest commit holds already, documents for the rest."""
+        known = self._reader.state().lookup(None, dict.fromkeys(stored.receipt.id for stored in facts))
+        plan: _Plan = []
+        for stored in facts:
+            there = known.get(stored.receipt.id)
+            if there is not None and there.receipt.content == stored.receipt.content:
+                plan.append(_already(there.receipt.id, there.receipt.request))
+            elif there is not None:
+                plan.append(self._variant(stored))
+            else:
+                plan.append(self._ready(stored))
+        return plan
+
+    def _variant(self, stored: Stored) -> _Ready | ItemReport:
+        """Other content of a stored fact: kept under an id of its own."""
+        own = variant_id(stored)
+        there = self._reader.state().lookup(None, [own]).get(own)
+        if there is not None:
+            return _already(own, there.receipt.request)
+        return self._ready(_replace(stored, id=own, variant=True))
+
+    def _ready(self, stored: Stored) -> _Ready | ItemReport:
+        reason = refusal(stored)
+        try:
+            tokens = fact_tokens(stored.fact) if not reason else Tokens("", "", False)
+            if tokens.partial and not stored.receipt.partial:
+                stored = _replace(stored, partial=True)
+            if not reason:
+                return _Ready(stored, document(stored, tokens, self._packer.pack(stored)))
+        except UnicodeEncodeError:
+            reason = "it holds text that is not valid Unicode"
+        except (OverflowError, TypeError, RecursionError) as error:
+            reason = f"it holds a value that cannot be kept: {str(error)[:200]}"
+        return ItemReport(id=stored.receipt.id, outcome="refused", reason=reason)
+
+    def _add(self, plan: _Plan, generation: int) -> list[ItemReport]:
+        """Hand what is new to the engine; holds ``_adding``."""
+        with self._turn:
+            others = [known for committed, known in self._recent if committed > generation]
+        reports: list[ItemReport] = []
+        with folder.engine("adding facts"), self._engine_lost():
+            for item in plan:
+                if isinstance(item, ItemReport):
+                    reports.append(item)
+                else:
+                    reports.append(self._add_one(item, others))
+        with self._turn:
+            self._added += 1
+        return reports
+
+    def _add_one(self, ready: _Ready, others: list[dict[str, _Known]]) -> ItemReport:
+        receipt = ready.stored.receipt
+        there = self._newly(receipt.id, others)
+        if there is not None and there.content != receipt.content and not receipt.variant:
+            return self._add_variant(ready.stored, others)
+        if there is not None:
+            return _already(receipt.id, there.request)
+        self._engine_now().add_document(ready.document)
+        self._fresh[receipt.id] = _Known(receipt.content, receipt.request)
+        return ItemReport(id=receipt.id, outcome="variant" if receipt.variant else "stored")
+
+    def _add_variant(self, stored: Stored, others: list[dict[str, _Known]]) -> ItemReport:
+        ready = self._variant(stored)
+        if isinstance(ready, ItemReport):
+            return ready
+        return self._add_one(ready, others)
+
+    def _newly(self, fact_id: str, others: list[dict[str, _Known]]) -> _Known | None:
+        """What was stored under an id since the batch at hand looked."""
+        there = self._fresh.get(fact_id)
+        for known in others:
+            there = there or known.get(fact_id)
+        return there
+
+    # -- commits ---------------------------------------------------------------------------
+
+    def _wait(self, number: int) -> None:
+        """Return when batch ``number`` is durable; raise where it was lost instead."""
+        while True:
+            with self._turn:
+                while True:
+                    if self._durable >= number:
+                        return
+                    if self._failed >= number:
+                        raise _lost(self._failure)
+                    left = self._last_commit + INTERVAL - time.monotonic()
+                    if not self._committing and (not self._preparing or left <= 0):
+                        self._committing = True
+                        break
+                    self._turn.wait(None if self._committing else max(left, 0.001))
+            self._commit()
+
+    def _commit(self) -> None:
+        """Make durable what was added; the caller has set ``_committing``."""
+        try:
+            with self._adding:
+                self._commit_added()
+        finally:
+            with self._turn:
+                self._committing = False
+                self._turn.notify_all()
+
+    def _commit_added(self) -> None:
+        """Holds ``_adding``."""
+        with self._turn:
+            number = self._added
+            self._last_commit = time.monotonic()
+        if not self._fresh:
+            # Repeats alone: what they repeat is durable already.
+            with self._turn:
+                self._durable = max(self._durable, number)
+            return
+        with folder.engine("committing"), self._engine_lost():
+            self._engine_now().commit()
+        with self._turn:
+            self._durable = number
+            self._generation += 1
+            self._recent.append((self._generation, self._fresh))
+            self._fresh = {}
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of commits that every running batch has looked its ids up in."""
+        oldest = min(self._starts, default=self._generation)
+        while self._recent and self._recent[0][0] <= oldest:
+            self._recent.popleft()
+
+    # -- failures --------------------------------------------------------------------------
+
+    def _engine_now(self) -> tantivy.IndexWriter:
+        if self._engine is None:
+            self._engine = self._open()
+        return self._engine
+
+    def _engine_lost(self) -> _Lost:
+        return _Lost(self)
+
+    def lose(self, error: BaseException) -> None:
+        """Give up the engine after a failure, and with it all that was not committed."""
+        with self._turn:
+            self._failed = self._added + 1  # the batch being added included
+            self._added += 1
+            failure = StoreUnavailable(
+                f"facts could not be made durable: {str(error)[:300]}",
+                remedy="check the disk of the index folder for free space and errors",
+            )
+            failure.__cause__ = error
+            self._failure = failure
+            self._fresh = {}
+            self._turn.notify_all()
+        self._engine = None
+
+    # -- expiry ----------------------------------------------------------------------------
+
+    def expire(self, before: int, workspace: str) -> int:
+        """Remove facts of a workspace placed before ``before``; returns how many went."""
+        doomed = both(between("placed", None, before - 1), token(field_token("workspace", workspace)))
+        with self._turn:
+            while self._paused:
+                self._turn.wait()
+            self._paused = True
+        try:
+            with self._turn:
+                while self._starts:  # a batch that looked before must not bring anything back
+                    self._turn.wait()
+            with self._adding:
+                count = self._reader.state().count(doomed)
+                if count:
+                    with folder.engine("expiring facts"), self._engine_lost():
+                        engine = self._engine_now()
+                        engine.delete_documents_by_query(doomed)
+                        engine.commit()
+                        self._reader.state()
+                        engine.garbage_collect_files()
+        finally:
+            with self._turn:
+                self._paused = False
+                self._turn.notify_all()
+        return count
+
+    def close(self) -> None:
+        """Finish what is under way and let go of the lock."""
+        with self._turn:
+            while self._paused:
+                self._turn.wait()
+            self._paused = True  # nobody starts any more
+            while self._starts:
+                self._turn.wait()
+        with self._adding:
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                with folder.engine("closing the index"):
+                    engine.wait_merging_threads()
+
+
+class _Lost:
+    """Around calls of the engine: after any failure the engine is not trusted again."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._writer.lose(error)
+
+
+def _replace(stored: Stored, **receipt: object) -> Stored:
+    changed: Receipt = msgspec.structs.replace(stored.receipt, **receipt)
+    return msgspec.structs.replace(stored, receipt=changed)
+
+
+def _already(fact_id: str, request: str) -> ItemReport:
+    return ItemReport(id=fact_id, outcome="already", request=request)
+
+
+def _lost(failure: StoreUnavailable | None) -> StoreUnavailable:
+    """A failure of its own for each waiting batch, with the same cause."""
+    message, remedy = (failure.message, failure.remedy) if failure else ("facts were not made durable", "")
+    error = StoreUnavailable(message, remedy=remedy)
+    error.__cause__ = failure.__cause__ if failure else None
+    return error
