@@ -7,6 +7,7 @@ instrumentations use, and CloudEvents on spans. Attributes are only read, never 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -14,7 +15,11 @@ from typing import Any, Final, NamedTuple
 from timeline.domain import Attributes, EventInfo, Message
 from tracing import semconv
 
-_MAX = (1 << 63) - 1
+_MAX: Final = (1 << 63) - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 def text(value: Any) -> str | None:
@@ -48,22 +53,19 @@ def number(value: Any) -> int | None:
 
 def rfc3339(value: str) -> int | None:
     """ns since 1970 of an RFC 3339 time, all nine digits kept; ``None`` where it is none."""
-    clock, zone = (value[:-1], "+00:00") if value[-1:] in ("Z", "z") else (value[:-6], value[-6:])
-    whole, _, fraction = clock.partition(".")
-    if len(whole) != 19 or whole[10] not in "Tt " or (("." in clock) != bool(fraction)):
+    found = _RFC3339.fullmatch(value)
+    if found is None:
         return None
-    if fraction and not (fraction.isascii() and fraction.isdigit()):
-        return None
-    leap = whole.endswith(":60")  # a leap second is the moment after :59
+    day, minute, second, fraction, zone = found.groups()
+    leap = second == "60"  # a leap second is the moment after :59
+    zone = "+00:00" if zone in ("Z", "z") else zone
     try:
-        at = datetime.fromisoformat(f"{whole[:10]}T{whole[11:17]}{'59' if leap else whole[17:]}{zone}")
+        at = datetime.fromisoformat(f"{day}T{minute}:{'59' if leap else second}{zone}")
     except ValueError:
         return None
-    if at.tzinfo is None or not whole.isascii():
-        return None
-    gone = at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    gone = at - _EPOCH
     seconds = gone.days * 86_400 + gone.seconds + leap
-    return seconds * 1_000_000_000 + int(f"{fraction[:9]:0<9}")
+    return seconds * 1_000_000_000 + int(f"{fraction or '':0<9}"[:9])
 
 
 def _moment(value: Any) -> int | None:

@@ -1,0 +1,105 @@
+"""Content encodings: whole bodies only, never past the limit."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+
+import pytest
+import zstandard
+
+from timeline.errors import MalformedPayload, TooLarge, UnsupportedPayload
+from timeline.ingest.compress import decompress
+
+PLAIN = b"every event is kept " * 2_000
+
+
+def _raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("", PLAIN),
+        ("Identity", PLAIN),
+        ("gzip", gzip.compress(PLAIN)),
+        (" X-GZIP", gzip.compress(PLAIN)),
+        ("gzip", gzip.compress(PLAIN[:100]) + gzip.compress(PLAIN[100:])),
+        ("gzip", gzip.compress(PLAIN) + b"\0" * 20),
+        ("deflate", zlib.compress(PLAIN)),
+        ("deflate", _raw_deflate(PLAIN)),
+        ("zstd", zstandard.compress(PLAIN)),
+        ("zstd", zstandard.compress(PLAIN[:100]) + zstandard.compress(PLAIN[100:])),
+        ("zstd", zstandard.ZstdCompressor(write_checksum=True).compress(PLAIN)),
+    ],
+)
+def test_every_offered_encoding_gives_the_plain_body(encoding: str, body: bytes) -> None:
+    assert decompress(body, encoding) == PLAIN
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_an_empty_body_survives_every_encoding(encoding: str) -> None:
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](b"")
+    assert decompress(packed, encoding) == b""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b""),
+        ("gzip", PLAIN),
+        ("gzip", gzip.compress(PLAIN)[:-1]),
+        ("gzip", gzip.compress(PLAIN)[:40]),
+        ("gzip", gzip.compress(PLAIN) + b"trailing"),
+        ("gzip", gzip.compress(PLAIN) + gzip.compress(PLAIN)[:30]),
+        ("deflate", b""),
+        ("deflate", PLAIN),
+        ("deflate", zlib.compress(PLAIN)[:-1]),
+        ("deflate", zlib.compress(PLAIN) + b"trailing"),
+        ("zstd", b""),
+        ("zstd", PLAIN),
+        ("zstd", zstandard.compress(PLAIN)[:-1]),
+        ("zstd", zstandard.compress(PLAIN) + b"trailing"),
+    ],
+)
+def test_a_body_that_is_not_what_its_encoding_says_is_malformed(encoding: str, body: bytes) -> None:
+    with pytest.raises(MalformedPayload) as caught:
+        decompress(body, encoding)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x" * 500])
+def test_other_encodings_are_unsupported(encoding: str) -> None:
+    with pytest.raises(UnsupportedPayload):
+        decompress(PLAIN, encoding)
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip", "deflate", "zstd"])
+def test_the_limit_is_met_exactly(encoding: str) -> None:
+    packed = {
+        "": bytes,
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": zstandard.compress,
+    }[encoding](PLAIN)
+    assert decompress(packed, encoding, limit=len(PLAIN)) == PLAIN
+    with pytest.raises(TooLarge):
+        decompress(packed, encoding, limit=len(PLAIN) - 1)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_a_bomb_takes_little_more_memory_than_the_limit(encoding: str) -> None:
+    zeros = bytes(64 * 1024 * 1024)
+    bomb = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](zeros)
+    del zeros
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            decompress(bomb, encoding, limit=1024 * 1024)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 * 1024 * 1024
