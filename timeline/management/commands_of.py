@@ -14,13 +14,9 @@ def commands() -> dict[str, list[str]]:
     celery = [*python, "celery", "-A", "config.celery", "--quiet"]
     level = ["--loglevel", values["THROUGHLINE_LOG_LEVEL"]]
     return {
-        "receiver": [
-            *_granian(values["THROUGHLINE_RECEIVER_HOST"], values["THROUGHLINE_RECEIVER_PORT"]),
-            *("--blocking-threads", str(values["THROUGHLINE_RECEIVER_THREADS"])),
-            "config.receiver:application",
-        ],
+        "receiver": receiver(values["THROUGHLINE_RECEIVER_HOST"], values["THROUGHLINE_RECEIVER_PORT"]),
         "web": [
-            *_granian(values["THROUGHLINE_WEB_HOST"], values["THROUGHLINE_WEB_PORT"]),
+            *_granian("wsgi", values["THROUGHLINE_WEB_HOST"], values["THROUGHLINE_WEB_PORT"]),
             *("--blocking-threads", "8"),
             "config.wsgi:application",
         ],
@@ -35,8 +31,23 @@ def commands() -> dict[str, list[str]]:
     }
 
 
-def _granian(host: str, port: int) -> list[str]:
+def receiver(host: str, port: int) -> list[str]:
+    """The receiver's command line.
+
+    RSGI, because bodies must be read under a clock: granian's WSGI reads block for as long as a
+    sender likes and one stalled body then holds up every other request. ``--backpressure`` bounds
+    connections, idle ones included.
+    """
     return [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
+        *_granian("rsgi", host, port),
+        *("--backlog", "1024", "--backpressure", "4096"),
+        *("--http1-header-read-timeout", "60000", "--workers-kill-timeout", "10"),
+        "config.receiver:application",
+    ]
+
+
+def _granian(interface: str, host: str, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "granian", "--interface", interface, "--host", host, "--port", str(port)),
         *("--workers", "1", "--no-ws", "--http", "1", "--respawn-failed-workers", "--log-level", "warning"),
     ]

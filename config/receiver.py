@@ -1,0 +1,79 @@
+"""The receiver as granian loads it: ``config.receiver:application``, interface rsgi."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+import django
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+_FILES = 8192  # open connections and files, where the system allows
+
+
+def _die_with_parent() -> None:
+    """A worker whose master was killed must not keep the port: nobody would restart it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() == 1:
+            os._exit(1)
+
+
+def _allow_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+_die_with_parent()
+_allow_connections()
+django.setup()
+
+from config.celery import app  # noqa: E402 - Django comes first
+from timeline import keys  # noqa: E402
+from timeline.inbox.inbox import Inbox  # noqa: E402
+from timeline.models import Token  # noqa: E402
+from timeline.receive.access import Gate, Keys, Sender, lookup_failed  # noqa: E402
+from timeline.receive.pressure import Pressure  # noqa: E402
+from timeline.receive.receiver import Limits, Receiver  # noqa: E402
+from timeline.receive.server import Application  # noqa: E402
+
+
+def _look(secret: str) -> Sender | None:
+    try:
+        token = keys.find(secret, Token.Scope.INGEST)
+    except DatabaseError as error:
+        close_old_connections()
+        raise lookup_failed(error) from error
+    return Sender(name=token.name, workspace=token.workspace) if token else None
+
+
+def _hint() -> None:
+    app.send_task("timeline.tasks.drain", retry=False)
+
+
+def _application() -> Application:
+    values = settings.THROUGHLINE
+    folder = Path(settings.DATA_DIR)
+    inbox = Inbox(folder / "inbox.sqlite3")
+    receiver = Receiver(
+        inbox=inbox,
+        pressure=Pressure(inbox, folder, most=values["THROUGHLINE_INBOX_MAX_MIB"] << 20),
+        keys=Keys(_look),
+        gate=Gate(host=values["THROUGHLINE_RECEIVER_HOST"], origins=values["THROUGHLINE_CORS_ORIGINS"]),
+        limits=Limits(body=values["THROUGHLINE_MAX_BODY_MIB"] << 20, items=values["THROUGHLINE_MAX_ITEMS"]),
+        node=values["THROUGHLINE_NODE"],
+        hint=_hint,
+    )
+    return Application(receiver, threads=values["THROUGHLINE_RECEIVER_THREADS"])
+
+
+application = _application()

@@ -1,0 +1,264 @@
+"""What becomes of a request: routed, judged, accepted, answered. Knows no server.
+
+``route`` needs no body and never blocks; ``take`` may wait for the disk. Between the two
+the server reads the body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+
+from timeline.errors import ThroughlineError
+from timeline.inbox.committer import Committer
+from timeline.inbox.inbox import Entry, Inbox
+from timeline.ingest.decode import inspect
+from timeline.ingest.request import Accepted, BadItem, Inspection, Signal
+from timeline.receive import answers
+from timeline.receive.access import Gate, Keys, Sender
+from timeline.receive.answers import Answer, Refused, Request
+from timeline.receive.heartbeat import Heartbeat
+from timeline.receive.hints import Hints
+from timeline.receive.pressure import Pressure
+from timeline.receive.refusals import Refusals
+
+log = logging.getLogger(__name__)
+Offered = Literal["traces", "logs", "events", "metrics"]
+_SIGNALS: Final[dict[str, Offered]] = {
+    "/v1/traces": "traces",
+    "/v1/logs": "logs",
+    "/v1/events": "events",
+    "/v1/metrics": "metrics",
+}
+_PROBES: Final = ("/healthz", "/readyz")
+_ENCODINGS: Final = {
+    "": "",
+    "identity": "",
+    "gzip": "gzip",
+    "x-gzip": "gzip",
+    "zstd": "zstd",
+    "deflate": "deflate",
+}
+_OTLP: Final = (answers.PROTOBUF, "application/protobuf", answers.JSON)
+_AT_ONCE: Final = 2  # bodies inflated and parsed at the same time: bounds memory, and the GIL allows no more
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of a body (as sent and inflated alike) and items in it."""
+
+    body: int
+    items: int
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request goes: a signal's body is to be read, or a probe answered."""
+
+    signal: Offered | None
+    encoding: str = ""
+
+
+class Receiver:
+    """Judges and accepts requests; one per process."""
+
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        pressure: Pressure,
+        keys: Keys,
+        gate: Gate,
+        limits: Limits,
+        node: str,
+        hint: Callable[[], None],
+    ) -> None:
+        self.keys = keys
+        self.gate = gate
+        self.limits = limits
+        self._inbox = inbox
+        self._pressure = pressure
+        self._committer = Committer(inbox)
+        self._inspecting = threading.BoundedSemaphore(_AT_ONCE)
+        self._refusals = Refusals(inbox)
+        self._hints = Hints(hint)
+        self._heartbeat = Heartbeat(inbox, node)
+
+    def start(self) -> None:
+        """Begin the work behind the requests: heartbeat, refusals, hints."""
+        for thread in (self._refusals, self._hints, self._heartbeat):
+            thread.start()
+
+    def stop(self) -> None:
+        """Write down what is still in memory."""
+        for thread in (self._hints, self._refusals, self._heartbeat):
+            thread.stop()
+
+    def route(self, request: Request) -> Route | Answer:
+        """Where the request goes, or the answer that needs no body; raises ``Refused``."""
+        path, method = request.path, request.method
+        signal = _SIGNALS.get(path)
+        if signal is None:
+            if path not in _PROBES:
+                raise Refused(404, f"nothing is received here; POST to one of {', '.join(_SIGNALS)}")
+            if method not in ("GET", "HEAD"):
+                raise Refused(405, "this is a GET", headers=(("allow", "GET, HEAD"),))
+            return answers.text(200, "ok") if path == "/healthz" else Route(signal=None)
+        if method == "OPTIONS":
+            return self._options(request)
+        if method != "POST":
+            raise Refused(405, f"{path} takes POST", headers=(("allow", "OPTIONS, POST"),))
+        if self._pressure.problem is not None:
+            raise answers.refused(self._pressure.problem)
+        media = answers.media_type(request.headers)
+        if signal != "events" and media not in _OTLP:
+            raise Refused(
+                415,
+                f"media type {media[:80]!r} is not offered; send {_OTLP[0]} or {_OTLP[2]}",
+                reason="unsupported",
+            )
+        encoding = _ENCODINGS.get(request.headers.get("content-encoding", "").strip().lower())
+        if encoding is None:
+            raise Refused(
+                415,
+                "this content encoding is not offered; use gzip, zstd, deflate or none",
+                reason="unsupported",
+            )
+        return Route(signal=signal, encoding=encoding)
+
+    def ready(self) -> Answer:
+        """Whether the inbox takes writes now; waits for the disk."""
+        try:
+            self._pressure.check()
+            self._inbox.account([])
+        except ThroughlineError as error:
+            raise answers.refused(error) from error
+        return answers.text(200, "ready")
+
+    def take(self, route: Route, request: Request, sender: Sender, body: bytes) -> Answer:
+        """Accept a body: durable when this returns, or raises ``Refused``."""
+        media = answers.media_type(request.headers)
+        if route.signal is None or route.signal == "metrics":
+            self._refusals.count(sender.name, "discarded", 1)
+            return answers.exported("metrics", media, ())
+        accepted = _accepted(route.signal, route, request, sender, body)
+        try:
+            self._pressure.check()
+            found = self._inspect(accepted)
+        except ThroughlineError as error:
+            raise answers.refused(error) from error
+        bad = found.refused
+        if route.signal == "events" and bad and len(bad) == found.items:
+            self._note_bad(sender, route.signal, bad)
+            self._count_bad(sender, bad)
+            raise Refused(400, answers.summary(bad, "events"))
+        self._commit(accepted, found)
+        self._note_bad(sender, route.signal, bad)
+        return (
+            answers.taken(found.items, bad)
+            if route.signal == "events"
+            else answers.exported(route.signal, media, bad)
+        )
+
+    def refuse(self, request: Request, problem: Refused, sender: Sender | None, body: bytes) -> Answer:
+        """The answer to a request that ends here; counted as one item where it was meant as data."""
+        signal = _SIGNALS.get(request.path)
+        if problem.reason and signal and signal != "metrics":
+            name, workspace = (sender.name, sender.workspace) if sender else ("", "main")
+            self._refusals.note(
+                workspace=workspace,
+                sender=name,
+                signal=signal,
+                reason=problem.reason,
+                message=problem.message,
+                sample=body,
+            )
+            self._refusals.count(name, "received", 1)
+            self._refusals.count(name, "refused", 1, problem.reason)
+        return answers.failure(problem, path=request.path, media=answers.media_type(request.headers))
+
+    def _options(self, request: Request) -> Answer:
+        headers = request.headers
+        if "origin" in headers and "access-control-request-method" in headers:
+            return self.gate.preflight(request)
+        allow = ("allow", "OPTIONS, POST")
+        origin = headers.get("webhook-request-origin")
+        if request.path == "/v1/events" and origin is not None:
+            # CloudEvents HTTP webhook 1.0.2, section 4: consent; keys still decide each delivery
+            consent = [allow, ("webhook-allowed-origin", origin)]
+            if "webhook-request-rate" in headers:
+                consent.append(("webhook-allowed-rate", "*"))
+            return Answer(status=200, headers=(*consent, ("content-length", "0")))
+        return Answer(status=204, headers=(allow,))
+
+    def _inspect(self, accepted: Accepted) -> Inspection:
+        with self._inspecting:
+            try:
+                return inspect(accepted, max_items=self.limits.items, limit=self.limits.body)
+            except ThroughlineError:
+                raise
+            except Exception as error:
+                log.exception("judging a request failed; its bytes are kept among the refusals")
+                raise ThroughlineError(
+                    "a fault of the receiver", remedy="report it with its sample"
+                ) from error
+
+    def _commit(self, accepted: Accepted, found: Inspection) -> None:
+        name, bad = accepted.sender, found.refused
+        kept = found.items - len(bad)
+        if not found.items:
+            return
+        entries = [Entry(sender=name, what="received", items=found.items)]
+        entries += [
+            Entry(sender=name, what="refused", items=count, reason=reason)
+            for reason, count in Counter(item.reason for item in bad).items()
+        ]
+        request = msgspec.structs.replace(accepted, items=kept, received=time.time_ns()) if kept else None
+        try:
+            self._committer.accept(request, entries)
+        except ThroughlineError as error:
+            raise answers.refused(error) from error
+        if request is not None:
+            self._hints.wanted()
+
+    def _count_bad(self, sender: Sender, bad: tuple[BadItem, ...]) -> None:
+        self._refusals.count(sender.name, "received", len(bad))
+        for reason, count in Counter(item.reason for item in bad).items():
+            self._refusals.count(sender.name, "refused", count, reason)
+
+    def _note_bad(self, sender: Sender, signal: Signal, bad: tuple[BadItem, ...]) -> None:
+        for item in bad:
+            self._refusals.note(
+                workspace=sender.workspace,
+                sender=sender.name,
+                signal=signal,
+                reason=item.reason,
+                message=item.message,
+                sample=item.data,
+            )
+
+
+def _accepted(signal: Signal, route: Route, request: Request, sender: Sender, body: bytes) -> Accepted:
+    headers = {"content-type": request.headers.get("content-type", "")}
+    if signal == "events":
+        headers |= {name: value for name, value in request.headers.items() if name.startswith("ce-")}
+    digest = hashlib.sha256(body)
+    # equal bytes under another tenant, signal or set of CloudEvents headers are another request
+    digest.update(repr((signal, sender.workspace, sorted(headers.items()))).encode())
+    return Accepted(
+        id=uuid.uuid4().hex,
+        signal=signal,
+        content_encoding=route.encoding,
+        headers=headers,
+        body=body,
+        received=0,
+        workspace=sender.workspace,
+        sender=sender.name,
+        digest=digest.digest(),
+    )
