@@ -59,6 +59,10 @@ class Company:
 
     def stop(self) -> None:
         """Stop the sources first; everything sent so far is flushed."""
+        for name in ("feed-gateway", "bet-placement"):
+            self.services[name].stop()
+        for service in self.services.values():
+            service.stopping.set()  # all at once: each may have to wait for a receiver that is away
         for service in self.services.values():
             service.stop()
         self._mirror.stop()
