@@ -74,6 +74,7 @@ class Reading(NamedTuple):
     label: str
     node: Node
     text: str
+    at: int | None = None  # ns: a moment that stood beside it in what was pasted
 
 
 def to_node(tree: Ast | None, rules: Mapping[str, str]) -> Node:
@@ -110,7 +111,7 @@ def readings(tree: Ast | None, rules: Mapping[str, str] | None = None) -> list[R
         if len(alternatives) < 2:
             continue
         before, after = items[:index], items[index + 1 :]
-        for label, node, text in alternatives:
+        for label, node, text, _ in alternatives:
             if len(items) > 1:
                 around = (
                     [to_node(other, rules) for other in before],

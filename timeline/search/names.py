@@ -64,3 +64,6 @@ CURRENT_NAMES: Final[Mapping[str, str]] = semconv.ALIASES
 
 # fields whose values are stored in lower case: ids in hex, and words of ours
 LOWER_CASE: Final = frozenset({"trace_id", "span_id", "parent_id", "link", "status", "fact", "span_kind"})
+
+# keys of the language itself: an attribute of such a name is asked as attribute.<name>
+RESERVED_KEYS: Final = frozenset({"has", "entity", "context", "words", "anywhere", "field", "attribute"})
