@@ -36,7 +36,9 @@ def requests(count: int, *, start: int, seed: int = 7) -> Iterator[bytes]:
         while len(spans) < PER_REQUEST:
             spans.extend(_trace(chance, number, start + number * 10_000_000))
             number += 1
-        block = ResourceSpans(resource=_resource(service), scope_spans=[ScopeSpans(spans=spans[:PER_REQUEST])])
+        block = ResourceSpans(
+            resource=_resource(service), scope_spans=[ScopeSpans(spans=spans[:PER_REQUEST])]
+        )
         yield gzip.compress(ExportTraceServiceRequest(resource_spans=[block]).SerializeToString(), 6)
 
 
@@ -109,4 +111,6 @@ def _resource(service: str) -> Resource:
         "telemetry.sdk.name": "opentelemetry",
         "telemetry.sdk.language": "python",
     }
-    return Resource(attributes=[KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in values.items()])
+    return Resource(
+        attributes=[KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in values.items()]
+    )

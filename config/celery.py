@@ -13,7 +13,7 @@ from celery import Celery, bootsteps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from django.conf import settings  # noqa: E402 - the settings module must be named first
+from django.conf import settings
 
 app = Celery("throughline")
 _broker: str = settings.THROUGHLINE["THROUGHLINE_BROKER_URL"]

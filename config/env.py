@@ -109,7 +109,9 @@ def read(environ: dict[str, str] | None = None) -> dict[str, Any]:
     values = {setting.name: _value(setting, source) for setting in TABLE}
     values["THROUGHLINE_NODE"] = values["THROUGHLINE_NODE"] or socket.gethostname()
     values["THROUGHLINE_DATA_DIR"] = values["THROUGHLINE_DATA_DIR"].absolute()
-    known = {setting.name for setting in TABLE} | {f"{setting.name}_FILE" for setting in TABLE if setting.secret}
+    known = {setting.name for setting in TABLE} | {
+        f"{setting.name}_FILE" for setting in TABLE if setting.secret
+    }
     for name in sorted(source):
         if name.startswith("THROUGHLINE_") and name not in known:
             raise ImproperlyConfigured(f"{name} is not a setting; docs/settings.md lists them all")
@@ -128,4 +130,6 @@ def _value(setting: Setting, source: dict[str, str]) -> Any:
         return setting.parse(text or setting.default)
     except ValueError as error:
         shown = "its value" if setting.secret else repr(text)
-        raise ImproperlyConfigured(f"{setting.name}: {shown} is no good: {error}; for example {setting.name}={setting.example}") from error
+        raise ImproperlyConfigured(
+            f"{setting.name}: {shown} is no good: {error}; for example {setting.name}={setting.example}"
+        ) from error

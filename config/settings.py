@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -25,10 +26,8 @@ def _secret_key() -> str:
         fresh = file.with_suffix(f".{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(50))
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(fresh, file)
-        except FileExistsError:
-            pass
         fresh.unlink()
     return file.read_text().strip()
 
@@ -75,7 +74,9 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": (THROUGHLINE["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'throughline.sqlite3'}").removeprefix("sqlite:///"),
+        "NAME": (THROUGHLINE["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'throughline.sqlite3'}").removeprefix(
+            "sqlite:///"
+        ),
         "OPTIONS": {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
@@ -84,7 +85,9 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}}]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}}
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 LOGIN_URL = "/signin"
 LOGIN_REDIRECT_URL = "/"
@@ -110,6 +113,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # a 503 of ours says why where it is raised
+    "filters": {
+        "unasked": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", 0) != 503,
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["unasked"]}},
     "root": {"handlers": ["stderr"], "level": THROUGHLINE["THROUGHLINE_LOG_LEVEL"]},
 }

@@ -73,7 +73,9 @@ class Drain:
     def _decode(self, claimed: Claimed) -> _Share:
         request = claimed.request
         if claimed.attempts >= MAX_ATTEMPTS:
-            return _set_aside(request, "kept_killing_workers", f"was claimed {claimed.attempts} times and never came back")
+            return _set_aside(
+                request, "kept_killing_workers", f"was claimed {claimed.attempts} times and never came back"
+            )
         try:
             decoded = decode(request, self._rules(request.workspace))
         except Rejected as error:
@@ -111,12 +113,17 @@ class Drain:
 def _set_aside(request: Accepted, reason: str, message: str) -> _Share:
     """The whole request as one share of poison: every item of it counts."""
     whole = BadItem(position=0, reason=reason, message=message, data=request.body)
-    rest = [BadItem(position=n, reason=reason, message="see the first item", data=b"") for n in range(1, request.items)]
+    rest = [
+        BadItem(position=n, reason=reason, message="see the first item", data=b"")
+        for n in range(1, request.items)
+    ]
     return _Share(request=request, decoded=Decoded(facts=[], poison=[whole, *rest]))
 
 
 def _refused_by_store(position: int, report: ItemReport, stored: object) -> BadItem:
-    return BadItem(position=position, reason="store_refused", message=report.reason, data=msgspec.msgpack.encode(stored))
+    return BadItem(
+        position=position, reason="store_refused", message=report.reason, data=msgspec.msgpack.encode(stored)
+    )
 
 
 def _entries(share: _Share) -> list[Entry]:

@@ -70,7 +70,9 @@ def use_link(secret: str) -> User | None:
 
 def first_user() -> User:
     """The person who runs this: made without a password on the first start."""
-    user, made = User.objects.get_or_create(username="operator", defaults={"is_staff": True, "is_superuser": True})
+    user, made = User.objects.get_or_create(
+        username="operator", defaults={"is_staff": True, "is_superuser": True}
+    )
     if made:
         user.set_unusable_password()
         user.save()

@@ -44,6 +44,7 @@ class Node(models.Model):
 
     name = models.CharField(max_length=100)
     role = models.CharField(max_length=16)  # receiver, worker
+    since = models.BigIntegerField()  # first start ever
     started = models.BigIntegerField()
     beat = models.BigIntegerField()
     pending_requests = models.BigIntegerField(default=0)
@@ -173,7 +174,9 @@ class EntityRule(models.Model):
     type = models.CharField(max_length=100)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["workspace", "by", "match", "type"], name="one_rule_each")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "by", "match", "type"], name="one_rule_each")
+        ]
 
 
 class Audit(models.Model):

@@ -50,7 +50,9 @@ def keep(
             _partly(partly)
             _senders(new)
     except DatabaseError as error:
-        raise QueueUnavailable(f"the database did not answer: {error}", remedy="it is tried again by itself") from error
+        raise QueueUnavailable(
+            f"the database did not answer: {error}", remedy="it is tried again by itself"
+        ) from error
 
 
 def rules(workspace: str) -> Rules:
@@ -124,7 +126,13 @@ def _senders(new: Sequence[tuple[Stored, Accepted]]) -> None:
         fact = stored.fact
         resource = fact.resource
         sdk = f"{resource.get('telemetry.sdk.name', '')} {resource.get('telemetry.sdk.language', '')} {resource.get('telemetry.sdk.version', '')}"
-        key = (request.workspace, fact.service[:200], fact.version[:100], fact.environment[:100], sdk.strip()[:200])
+        key = (
+            request.workspace,
+            fact.service[:200],
+            fact.version[:100],
+            fact.environment[:100],
+            sdk.strip()[:200],
+        )
         seen = found.get(key)
         if seen is None:
             seen = found[key] = _Seen(first=request.received)
@@ -132,7 +140,9 @@ def _senders(new: Sequence[tuple[Stored, Accepted]]) -> None:
         seen.last = max(seen.last, request.received)
         end = fact.until or fact.at
         if end is not None and end < 1 << 62:
-            seen.ahead = max(seen.ahead if seen.ahead is not None else end - request.received, end - request.received)
+            seen.ahead = max(
+                seen.ahead if seen.ahead is not None else end - request.received, end - request.received
+            )
         if stored.receipt.sampled:
             seen.sampled = request.received
     for (workspace, service, version, environment, sdk), seen in found.items():
@@ -142,7 +152,13 @@ def _senders(new: Sequence[tuple[Stored, Accepted]]) -> None:
             version=version,
             environment=environment,
             sdk=sdk,
-            defaults={"facts": seen.facts, "first": seen.first, "last": seen.last, "ahead": seen.ahead, "sampled_at": seen.sampled},
+            defaults={
+                "facts": seen.facts,
+                "first": seen.first,
+                "last": seen.last,
+                "ahead": seen.ahead,
+                "sampled_at": seen.sampled,
+            },
         )
         if not made:
             ahead = [value for value in (sender.ahead, seen.ahead) if value is not None]

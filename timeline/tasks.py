@@ -53,7 +53,9 @@ def expire() -> None:
     PartlyIndexed.objects.filter(at__lt=edge, received__lt=edge).delete()
     Refusal.objects.filter(last__lt=edge).delete()
     if gone:
-        Audit.objects.create(who="retention", what="expire", detail=f"facts placed before {edge} ns", rows=gone)
+        Audit.objects.create(
+            who="retention", what="expire", detail=f"facts placed before {edge} ns", rows=gone
+        )
 
 
 @shared_task(name="timeline.tasks.tidy")
@@ -85,6 +87,7 @@ class Sweeper(threading.Thread):
         while not self._stop_asked.wait(pause):
             try:
                 self._beat()
+                wiring.writer()  # makes the index on the first start, so that readers find one
                 if wiring.inbox().waits():
                     drain_now()
                 wait, pause = _BACK_OFF[0], 0.5
@@ -104,4 +107,5 @@ class Sweeper(threading.Thread):
             name=settings.THROUGHLINE["THROUGHLINE_NODE"],
             role="worker",
             defaults={"started": self._started_at, "beat": time.time_ns()},
+            create_defaults={"since": self._started_at, "started": self._started_at, "beat": time.time_ns()},
         )

@@ -7,14 +7,11 @@ from pathlib import Path
 
 from django.conf import settings
 
+from timeline import records
 from timeline.inbox.inbox import Inbox
+from timeline.reading.desk import Desk
 from timeline.store.port import Store
 from timeline.store.tantivy import TantivyStore
-
-
-def setting(name: str) -> object:
-    """The parsed value of one of ``config.env``'s settings."""
-    return settings.THROUGHLINE[name]
 
 
 @cache
@@ -33,6 +30,19 @@ def reader() -> Store:
 def writer() -> Store:
     """The store, for the one process that writes (the worker)."""
     return _store(writable=True)
+
+
+@cache
+def reading() -> Desk:
+    """Where every question is answered."""
+    values = settings.THROUGHLINE
+    return Desk(
+        reader(),
+        inbox(),
+        node=values["THROUGHLINE_NODE"],
+        retention_days=values["THROUGHLINE_RETENTION_DAYS"],
+        rules=lambda workspace: records.rules(workspace).attributes,
+    )
 
 
 def _store(*, writable: bool) -> Store:

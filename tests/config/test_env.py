@@ -27,7 +27,9 @@ def test_every_default_is_valid() -> None:
         ("DATABASE_URL", "mysql://u:secret@h/d", "sqlite"),
     ],
 )
-def test_a_bad_value_names_the_setting_the_problem_and_an_example(name: str, value: str, problem: str) -> None:
+def test_a_bad_value_names_the_setting_the_problem_and_an_example(
+    name: str, value: str, problem: str
+) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         env.read({name: value})
     assert name in str(caught.value)

@@ -46,7 +46,11 @@ class RunningNode:
     def __init__(self, data: Path, **environ: str) -> None:
         self.data = data
         self.receiver_port, self.web_port = free_port(), free_port()
-        self.environ = {name: value for name, value in os.environ.items() if not name.startswith(("THROUGHLINE_", "DJANGO_"))}
+        self.environ = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("THROUGHLINE_", "DJANGO_"))
+        }
         self.environ |= {
             "THROUGHLINE_DATA_DIR": str(data),
             "THROUGHLINE_RECEIVER_PORT": str(self.receiver_port),
@@ -66,7 +70,11 @@ class RunningNode:
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "run", "--quiet"], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+                [sys.executable, "manage.py", "run", "--quiet"],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
             )
         pattern = re.compile(r"^http://\S+/signin/\S+$", re.MULTILINE)
 
@@ -89,14 +97,24 @@ class RunningNode:
     def manage(self, *words: str) -> str:
         """What a manage.py command prints."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *words], cwd=ROOT, env=self.environ, capture_output=True, text=True, timeout=60
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def processes(self, role: str) -> list[psutil.Process]:
         """The running processes of one role: receiver, web, worker or beat."""
-        marks = {"receiver": "config.receiver:application", "web": "config.wsgi:application", "worker": "worker", "beat": "beat"}
+        marks = {
+            "receiver": "config.receiver:application",
+            "web": "config.wsgi:application",
+            "worker": "worker",
+            "beat": "beat",
+        }
         assert self.process is not None
         found = []
         for child in psutil.Process(self.process.pid).children(recursive=True):
@@ -127,7 +145,9 @@ class RunningNode:
 
     def send(self, path: str, body: bytes, content_type: str, **headers: str) -> int:
         """The receiver's status; 0 where it was away."""
-        request = urllib.request.Request(self.receiver + path, data=body, headers={"Content-Type": content_type, **headers})
+        request = urllib.request.Request(
+            self.receiver + path, data=body, headers={"Content-Type": content_type, **headers}
+        )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return int(answer.status)
@@ -138,4 +158,8 @@ class RunningNode:
 
     def drained(self, *, seconds: float = 60) -> None:
         """Wait until nothing waits in the inbox."""
-        until(lambda: self.get("/api/v1/coverage?range=1h")["pending_requests"] == 0, seconds=seconds, what="an empty inbox")
+        until(
+            lambda: self.get("/api/v1/coverage?range=1h")["pending_requests"] == 0,
+            seconds=seconds,
+            what="an empty inbox",
+        )

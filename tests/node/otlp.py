@@ -52,6 +52,7 @@ def span(
 def request(service: str, spans: Sequence[Span]) -> bytes:
     """The bytes of one export request."""
     block = ResourceSpans(
-        resource=Resource(attributes=[attribute("service.name", service)]), scope_spans=[ScopeSpans(spans=spans)]
+        resource=Resource(attributes=[attribute("service.name", service)]),
+        scope_spans=[ScopeSpans(spans=spans)],
     )
     return ExportTraceServiceRequest(resource_spans=[block]).SerializeToString()

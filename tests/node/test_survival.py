@@ -35,9 +35,14 @@ class _Loader(threading.Thread):
         while not self._stop_asked.is_set():
             index += 1
             first = (self._number << 40) + index * 10
-            body = request("ledger", [span(first, first + n, attributes={"ledger.id": f"{first + n:016x}"}) for n in range(10)])
+            body = request(
+                "ledger",
+                [span(first, first + n, attributes={"ledger.id": f"{first + n:016x}"}) for n in range(10)],
+            )
             ids = [f"{first + n:016x}" for n in range(10)]
-            known = self.acknowledged if self._node.send("/v1/traces", body, PROTOBUF) == 200 else self.unanswered
+            known = (
+                self.acknowledged if self._node.send("/v1/traces", body, PROTOBUF) == 200 else self.unanswered
+            )
             known.extend(ids)
             self._stop_asked.wait(0.01)
 
@@ -66,7 +71,10 @@ def test_fifty_kills_of_worker_and_of_receiver_lose_and_double_nothing(tmp_path:
     node = RunningNode(tmp_path / "node").start()
     try:
         loaders = [_Loader(node, number) for number in (1, 2)]
-        killers = [threading.Thread(target=_kill, args=(node, role, seed)) for seed, role in enumerate(("worker", "receiver"))]
+        killers = [
+            threading.Thread(target=_kill, args=(node, role, seed))
+            for seed, role in enumerate(("worker", "receiver"))
+        ]
         for thread in [*loaders, *killers]:
             thread.start()
         for killer in killers:

@@ -33,7 +33,9 @@ class Committer:
         try:
             self._jobs.put(([request] if request else [], entries, done), timeout=1)
         except queue.Full as error:
-            raise QueueUnavailable("too many requests wait for the disk", remedy="send again in a second") from error
+            raise QueueUnavailable(
+                "too many requests wait for the disk", remedy="send again in a second"
+            ) from error
         try:
             done.result(timeout)
         except TimeoutError as error:

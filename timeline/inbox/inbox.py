@@ -96,7 +96,9 @@ class Inbox:
         """Commit requests and their accounting to disk; returns when they are durable."""
         with self._transaction() as connection:
             for request in requests:
-                known = connection.execute("SELECT 1 FROM digests WHERE digest = ?", (request.digest,)).fetchone()
+                known = connection.execute(
+                    "SELECT 1 FROM digests WHERE digest = ?", (request.digest,)
+                ).fetchone()
                 connection.execute(
                     "INSERT INTO requests (id, signal, encoding, headers, body, received, workspace, sender,"
                     " digest, items, retried) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -180,7 +182,8 @@ class Inbox:
         """Free a lease whose write failed for a reason that passes; not an attempt."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE requests SET lease = '', lease_until = 0, attempts = attempts - 1 WHERE lease = ?", (lease,)
+                "UPDATE requests SET lease = '', lease_until = 0, attempts = attempts - 1 WHERE lease = ?",
+                (lease,),
             )
 
     def backlog(self) -> Backlog:
@@ -194,7 +197,9 @@ class Inbox:
 
     def size(self) -> int:
         """Bytes in use by what waits (free pages left out)."""
-        page, pages, free = (self._read(f"PRAGMA {name}")[0][0] for name in ("page_size", "page_count", "freelist_count"))
+        page, pages, free = (
+            self._read(f"PRAGMA {name}")[0][0] for name in ("page_size", "page_count", "freelist_count")
+        )
         return int(page * (pages - free))
 
     def snapshot(self) -> tuple[Backlog, list[Tally]]:
@@ -204,7 +209,9 @@ class Inbox:
             connection.execute("BEGIN")
             try:
                 tallies = [
-                    Tally(sender=row[0], what=row[1], reason=row[2], items=row[3], requests=row[4], last=row[5])
+                    Tally(
+                        sender=row[0], what=row[1], reason=row[2], items=row[3], requests=row[4], last=row[5]
+                    )
                     for row in connection.execute("SELECT * FROM tally")
                 ]
                 return self.backlog(), tallies

@@ -24,7 +24,9 @@ _AROUND = 6
 class Stories:
     """Answers about one thing. ``rules`` gives attribute key to entity type of a workspace."""
 
-    def __init__(self, store: Store, coverage: CoverageReader, rules: Callable[[str], Mapping[str, str]]) -> None:
+    def __init__(
+        self, store: Store, coverage: CoverageReader, rules: Callable[[str], Mapping[str, str]]
+    ) -> None:
         self._store = store
         self._coverage = coverage
         self._rules = rules
@@ -36,7 +38,9 @@ class Stories:
             return None
         closure = self._closure([stored], workspace, own_traces=True)
         rebuilt = self._rebuild(f"fact:{fact_id}", [stored], closure, workspace, covered=True)
-        hops = tuple(hop for hop in rebuilt.hops if fact_id in (hop.producer, hop.receiver, hop.consumer, hop.settled))
+        hops = tuple(
+            hop for hop in rebuilt.hops if fact_id in (hop.producer, hop.receiver, hop.consumer, hop.settled)
+        )
         named = {ref for hop in hops for ref in (hop.producer, hop.receiver, hop.consumer) if ref} - {fact_id}
         others = tuple(other for other in closure if other.receipt.id in named)
         group = self._store.group(stored.receipt.identity, workspace=workspace)
@@ -58,17 +62,33 @@ class Stories:
         if not facts:
             return None
         closure = self._closure(facts, workspace, own_traces=False)
-        rebuilt = self._rebuild(f"trace:{trace_id.lower()}", facts, closure, workspace, covered=not coverage.causes, truncated=truncated)
+        rebuilt = self._rebuild(
+            f"trace:{trace_id.lower()}",
+            facts,
+            closure,
+            workspace,
+            covered=not coverage.causes,
+            truncated=truncated,
+        )
         return TraceAnswer(trace_id=trace_id.lower(), facts=tuple(facts), timeline=rebuilt, coverage=coverage)
 
     def entity(
-        self, entity: Entity, *, window: Window | None = None, context: bool = False, expand: bool = False, workspace: str = "main"
+        self,
+        entity: Entity,
+        *,
+        window: Window | None = None,
+        context: bool = False,
+        expand: bool = False,
+        workspace: str = "main",
     ) -> EntityAnswer | None:
         """An entity's story; with ``context`` also where it only came along, with ``expand``
         the whole of its traces. ``None`` where nothing of it was seen in the window."""
         window = window or Window()
         coverage = self._coverage.read(window, workspace)
-        facts, truncated = self._take(Query(where=self.about(entity, context, workspace), window=window, workspace=workspace), ENTITY_LIMIT)
+        facts, truncated = self._take(
+            Query(where=self.about(entity, context, workspace), window=window, workspace=workspace),
+            ENTITY_LIMIT,
+        )
         only_context = Query(where=self.about(entity, True, workspace), window=window, workspace=workspace)
         in_context = self._store.count(only_context).value
         if not facts:
@@ -76,7 +96,15 @@ class Stories:
         closure = self._closure(facts, workspace, own_traces=True)
         if expand:
             facts, closure = _expand(facts, closure)
-        rebuilt = self._rebuild(str(entity), facts, closure, workspace, covered=not coverage.causes, truncated=truncated, window=window)
+        rebuilt = self._rebuild(
+            str(entity),
+            facts,
+            closure,
+            workspace,
+            covered=not coverage.causes,
+            truncated=truncated,
+            window=window,
+        )
         return EntityAnswer(
             entity=entity,
             facts=tuple(facts),
@@ -108,7 +136,9 @@ class Stories:
             room = CLOSURE_LIMIT - len(found)
             if room <= 0:
                 break
-            for stored in itertools.islice(self._store.facts_of(Query(where=node, workspace=workspace)), room + len(known)):
+            for stored in itertools.islice(
+                self._store.facts_of(Query(where=node, workspace=workspace)), room + len(known)
+            ):
                 if stored.receipt.id not in known and len(found) < CLOSURE_LIMIT:
                     found[stored.receipt.id] = stored
         return list(found.values())
@@ -140,7 +170,12 @@ class Stories:
         at: dict[str, int] = {}
         for stored in facts:
             message = stored.fact.message
-            if message and message.destination and message.operation in ("send", "create") and stored.fact.at is not None:
+            if (
+                message
+                and message.destination
+                and message.operation in ("send", "create")
+                and stored.fact.at is not None
+            ):
                 at[message.destination] = max(at.get(message.destination, 0), stored.fact.at)
         groups = {}
         for destination, newest in itertools.islice(at.items(), 20):
@@ -162,8 +197,14 @@ class Stories:
         if not same or at is None:
             return ()
         where = Or(tuple(same))
-        before = self._store.search(Query(where=where, window=Window(end=at + 1), workspace=workspace), limit=_AROUND)
-        after = self._store.search(Query(where=where, window=Window(start=at + 1), workspace=workspace), limit=_AROUND, order="oldest")
+        before = self._store.search(
+            Query(where=where, window=Window(end=at + 1), workspace=workspace), limit=_AROUND
+        )
+        after = self._store.search(
+            Query(where=where, window=Window(start=at + 1), workspace=workspace),
+            limit=_AROUND,
+            order="oldest",
+        )
         return (*reversed(before.rows), *after.rows)
 
 

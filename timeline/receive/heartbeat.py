@@ -78,7 +78,7 @@ class Heartbeat(threading.Thread):
         with transaction.atomic():
             known = Node.objects.filter(name=self._node, role=_ROLE).first()
             if known is None:
-                Node.objects.create(name=self._node, role=_ROLE, **state)
+                Node.objects.create(name=self._node, role=_ROLE, since=self._started_at, **state)
             else:
                 self._record_gaps(known.beat)
                 Node.objects.filter(pk=known.pk).update(**state)

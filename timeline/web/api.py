@@ -91,7 +91,9 @@ def fact(request: HttpRequest, fact_id: str) -> HttpResponse:
     """404 where the id is unknown."""
     answer = wiring.reading().fact(fact_id)
     if answer is None:
-        return problems.problem(404, "No such fact", f"no fact has the id {fact_id[:40]}", remedy="search for the event instead")
+        return problems.problem(
+            404, "No such fact", f"no fact has the id {fact_id[:40]}", remedy="search for the event instead"
+        )
     return _json(shapes.fact_answer_json(answer))
 
 
@@ -100,7 +102,9 @@ def trace(request: HttpRequest, trace_id: str) -> HttpResponse:
     """Every span and event of a trace; 404 where nothing of it was seen."""
     answer = wiring.reading().trace(trace_id)
     if answer is None:
-        return problems.problem(404, "No such trace", "nothing of this trace was seen", remedy="ask the verdict at /api/v1/search")
+        return problems.problem(
+            404, "No such trace", "nothing of this trace was seen", remedy="ask the verdict at /api/v1/search"
+        )
     return _json(shapes.trace_json(answer))
 
 
@@ -122,9 +126,16 @@ def entity(request: HttpRequest, rest: str, expand: bool = False, context: bool 
             return problems.problem(404, "No such page", "the path is /api/v1/entities/{type}/{id}/timeline")
         kind, _, name = rest.removesuffix("/timeline").partition("/")
         named = f"{kind}:{name}"
-    found = wiring.reading().entity(entity_of(named), window=window_of(request.GET, default=None), context=context, expand=expand)
+    found = wiring.reading().entity(
+        entity_of(named), window=window_of(request.GET, default=None), context=context, expand=expand
+    )
     if found is None:
-        return problems.problem(404, "No such entity", f"nothing about {named[:200]} was seen in this range", remedy="widen the range")
+        return problems.problem(
+            404,
+            "No such entity",
+            f"nothing about {named[:200]} was seen in this range",
+            remedy="widen the range",
+        )
     return _json(shapes.entity_json(found))
 
 
@@ -148,13 +159,20 @@ def _ours(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(AuthenticationError)
 def _stranger(request: HttpRequest, error: Exception) -> HttpResponse:
-    return problems.problem(401, "Who are you?", "this needs a read token or a session", remedy="manage.py token create --read")
+    return problems.problem(
+        401, "Who are you?", "this needs a read token or a session", remedy="manage.py token create --read"
+    )
 
 
 @api.exception_handler(ValidationError)
 def _invalid(request: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, ValidationError)  # noqa: S101 - what it is registered for
-    faults = [{"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in error.errors[:20]]
-    return problems.problem(400, "The request cannot be read", "; ".join(f"{f['where']}: {f['what']}" for f in faults), faults=faults)
-
-
+    faults = [
+        {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in error.errors[:20]
+    ]
+    return problems.problem(
+        400,
+        "The request cannot be read",
+        "; ".join(f"{f['where']}: {f['what']}" for f in faults),
+        faults=faults,
+    )

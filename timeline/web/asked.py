@@ -21,14 +21,18 @@ def window_of(params: Mapping[str, str], *, default: str | None = DEFAULT_RANGE)
     now = time.time_ns()
     start, end = params.get("from", "").strip(), params.get("to", "").strip()
     if start or end:
-        window = Window(start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
+        window = Window(
+            start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None
+        )
     else:
         text = params.get("range", "").strip() or default
         if text is None or text == "all":
             return Window()
         window = parse_window(text, now)
     if window.start is not None and window.end is not None and window.start >= window.end:
-        raise BadQuery("the range ends before it starts", remedy="give the earlier time as from and the later as to")
+        raise BadQuery(
+            "the range ends before it starts", remedy="give the earlier time as from and the later as to"
+        )
     return window
 
 

@@ -24,7 +24,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         wiring.reader().check()
         wiring.inbox().backlog()
     except ThroughlineError as error:
-        return problems.of(error)
+        return problems.of(error, logged=False)
     return HttpResponse("ready\n", content_type="text/plain")
 
 
@@ -34,7 +34,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     known = request.user.is_authenticated or (scheme == "Bearer" and keys.find(token, Token.Scope.READ))
     if not known:
-        return problems.problem(401, "Who are you?", "this needs a read token", remedy="manage.py token create --read")
+        return problems.problem(
+            401, "Who are you?", "this needs a read token", remedy="manage.py token create --read"
+        )
     backlog, tallies = wiring.inbox().snapshot()
     lines = [
         "# HELP throughline_items_total Items by what became of them.",

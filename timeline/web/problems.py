@@ -47,9 +47,9 @@ def problem(status: int, title: str, detail: str = "", **members: Any) -> HttpRe
     return response
 
 
-def of(error: ThroughlineError) -> HttpResponse:
+def of(error: ThroughlineError, *, logged: bool = True) -> HttpResponse:
     """The problem document of an error of ours, with its remedy."""
     status, title = status_of(error)
-    if status >= 500:
+    if status >= 500 and logged:
         log.warning("%s: %s", title, error)
     return problem(status, title, error.message, remedy=error.remedy, column=getattr(error, "column", None))

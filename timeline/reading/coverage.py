@@ -1,0 +1,245 @@
+"""What an answer rests on: gathered from the inbox and the database before the store is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from django.db.models import Count as CountOf
+from django.db.models import Max, Min, QuerySet, Sum
+
+from timeline.answers import Cause, Coverage, Gap, Verdict
+from timeline.inbox.inbox import Backlog
+from timeline.models import Declaration, Node, Outage, PartlyIndexed, Quarantined, Refusal, Sender
+from timeline.reading.lines import lines_of
+from timeline.search.query import Window
+from timeline.search.times import HOUR, MINUTE
+from timeline.search.verdict import Evidence, Judgement, Missed, judge
+from timeline.store.port import Count
+
+SILENT = 5 * 10**9  # ns without a heartbeat after which a process counts as down
+_DAY = 86400 * 10**9
+_Ranges = tuple[tuple[int, int], ...]
+
+
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence of one moment, and how it reads."""
+
+    evidence: Evidence
+    coverage: Coverage
+
+
+class CoverageReader:
+    """Gathers evidence: this node's inbox as it is now, other nodes by their last report.
+
+    ``backlog`` reads this node's inbox; ``lag`` is the store's visibility lag in ns.
+    """
+
+    def __init__(self, *, node: str, backlog: Callable[[], Backlog], retention_days: int, lag: int) -> None:
+        self._node = node
+        self._backlog = backlog
+        self._retention = retention_days * _DAY
+        self._lag = lag
+
+    def gather(self, window: Window, workspace: str) -> Gathered:
+        """Evidence for a range, to be read before the store is asked."""
+        now = time.time_ns()
+        backlog = self._backlog()
+        receivers = list(Node.objects.filter(role="receiver"))
+        silent = [node for node in receivers if now - node.beat > SILENT]
+        others = [node for node in receivers if node.name != self._node and node not in silent]
+        reached = [
+            now - self._lag,
+            *(node.beat for node in silent),
+            *(node.oldest_pending or node.beat for node in others),
+        ]
+        pending = [
+            oldest
+            for oldest in (backlog.oldest, *(node.oldest_pending for node in silent))
+            if oldest is not None
+        ]
+        outages = sorted(
+            [*Outage.objects.values_list("start", "end"), *((node.beat, now) for node in silent)],
+        )
+        since = min((node.since for node in receivers), default=None)
+        evidence = Evidence(
+            window=window,
+            now=now,
+            up_to=min([*reached, *pending]),
+            pending_requests=backlog.requests + sum(node.pending_requests for node in others),
+            pending_items=backlog.items + sum(node.pending_items for node in others),
+            oldest_pending=min(
+                (o for o in (backlog.oldest, *(n.oldest_pending for n in others)) if o is not None),
+                default=None,
+            ),
+            visibility_lag=self._lag,
+            recorded_since=since,
+            recorded=_without(since, now, outages),
+            complete=tuple(Declaration.objects.values_list("start", "end")),
+            retention_edge=now - self._retention,
+            refused=tuple(_refused(window, workspace)),
+            quarantined=tuple(_quarantined(window, workspace)),
+            partly_indexed=_partly(window, workspace),
+            sampled=_sampled(window, workspace),
+        )
+        return Gathered(
+            evidence=evidence, coverage=_coverage(evidence, outages, len(receivers), len(silent), workspace)
+        )
+
+    def read(self, window: Window, workspace: str) -> Coverage:
+        """What answers over a range rest on now."""
+        return self.gather(window, workspace).coverage
+
+    def held(self, workspace: str) -> Window:
+        """From the earliest moment that an answer can be given for, open to the end."""
+        evidence = self.gather(Window(), workspace).evidence
+        begun = [start for start, _ in evidence.complete]
+        if evidence.recorded_since is not None:
+            begun.append(evidence.recorded_since)
+        edge = evidence.retention_edge or 0
+        return Window(start=max(min(begun), edge)) if begun else Window()
+
+    def judge(
+        self,
+        gathered: Gathered,
+        total: Count,
+        *,
+        first: int | None = None,
+        last: int | None = None,
+        partial: Iterable[str] = (),
+    ) -> Verdict:
+        """The verdict on what the store answered."""
+        return verdict_of(
+            judge(
+                msgspec.structs.replace(
+                    gathered.evidence,
+                    count=total.value,
+                    at_least=total.at_least,
+                    variants=total.variants,
+                    first=first,
+                    last=last,
+                    failed=tuple(dict.fromkeys(partial)),
+                )
+            )
+        )
+
+
+def verdict_of(judgement: Judgement) -> Verdict:
+    """A judgement as pages and files show it."""
+    return Verdict(
+        kind=judgement.kind,
+        sentence=judgement.sentence,
+        count=judgement.count,
+        variants=judgement.variants,
+        at_least=judgement.at_least,
+        first=judgement.first,
+        last=judgement.last,
+        up_to=judgement.up_to,
+        causes=_causes(judgement),
+    )
+
+
+def _causes(judgement: Judgement) -> tuple[Cause, ...]:
+    return tuple(Cause(**msgspec.structs.asdict(cause)) for cause in judgement.causes)
+
+
+def _coverage(
+    evidence: Evidence, outages: Sequence[tuple[int, int]], receivers: int, silent: int, workspace: str
+) -> Coverage:
+    judgement = judge(evidence)  # nothing counted yet: what would stand against "not seen"
+    senders = list(Sender.objects.filter(workspace=workspace).values_list("service", "complete"))
+    declared = {service for service, complete in senders if complete}
+    undeclared = sorted({service or "unnamed" for service, _ in senders} - declared)
+    assumed = (
+        (f"{_some(undeclared)} pass on all they receive; nobody has declared it.",) if undeclared else ()
+    )
+    return Coverage(
+        window=evidence.window,
+        up_to=evidence.up_to,
+        now=evidence.now,
+        recorded_since=evidence.recorded_since,
+        retention_edge=evidence.retention_edge,
+        pending_requests=evidence.pending_requests,
+        pending_items=evidence.pending_items,
+        lines=lines_of(
+            evidence,
+            receivers=receivers,
+            silent=silent,
+            declared=len(declared),
+            senders=len(declared | set(undeclared)),
+        ),
+        causes=_causes(judgement),
+        gaps=tuple(_gaps(evidence, outages)),
+        assumptions=(*judgement.assumptions, *assumed),
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:4])
+    return f"{shown} and {len(names) - 4:,} more" if len(names) > 4 else shown
+
+
+def _gaps(evidence: Evidence, outages: Iterable[tuple[int, int]]) -> Iterable[Gap]:
+    """Stretches to shade: nothing was recorded, nobody was up, not searchable yet."""
+    if evidence.recorded_since is not None:
+        for start, end in _minus((0, evidence.recorded_since), evidence.complete):
+            yield Gap(start=start, end=end, kind="before recording")
+    for outage in outages:
+        for start, end in _minus(outage, evidence.complete):
+            yield Gap(start=start, end=end, kind="outage")
+    if evidence.pending_requests:
+        yield Gap(start=evidence.up_to, end=evidence.now, kind="backlog")
+
+
+def _minus(whole: tuple[int, int], parts: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+    start, end = whole
+    for low, high in sorted(parts):
+        if low > start:
+            yield start, min(low, end)
+        start = max(start, high)
+        if start >= end:
+            return
+    if start < end:
+        yield start, end
+
+
+def _without(since: int | None, now: int, outages: Iterable[tuple[int, int]]) -> _Ranges:
+    """The ranges in which receivers were up."""
+    return () if since is None else tuple(_minus((since, now), outages))
+
+
+def _within(rows: QuerySet[Any], window: Window, first: str, last: str, *, slack: int = 0) -> QuerySet[Any]:
+    if window.start is not None:
+        rows = rows.filter(**{f"{last}__gte": window.start})
+    if window.end is not None:
+        rows = rows.filter(**{f"{first}__lt": window.end + slack})
+    return rows
+
+
+def _refused(window: Window, workspace: str) -> Iterable[Missed]:
+    rows = _within(Refusal.objects.filter(workspace=workspace), window, "first", "last", slack=HOUR)
+    for row in rows.values("reason").annotate(low=Min("first"), high=Max("last"), n=Sum("items")):
+        yield Missed(
+            start=row["low"], end=row["high"], items=row["n"], reason=row["reason"].replace("_", " ")
+        )
+
+
+def _quarantined(window: Window, workspace: str) -> Iterable[Missed]:
+    rows = _within(Quarantined.objects.filter(workspace=workspace), window, "at", "at", slack=HOUR)
+    for row in rows.values("reason").annotate(low=Min("at"), high=Max("at"), n=CountOf("id")):
+        yield Missed(
+            start=row["low"], end=row["high"], items=row["n"], reason=row["reason"].replace("_", " ")
+        )
+
+
+def _partly(window: Window, workspace: str) -> int:
+    return _within(PartlyIndexed.objects.filter(workspace=workspace), window, "at", "at").count()
+
+
+def _sampled(window: Window, workspace: str) -> tuple[str, ...]:
+    rows = Sender.objects.filter(workspace=workspace, sampled_at__isnull=False)
+    if window.start is not None:
+        rows = rows.filter(sampled_at__gte=window.start - MINUTE)
+    return tuple(sorted(set(rows.values_list("service", flat=True))))

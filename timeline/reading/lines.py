@@ -1,0 +1,83 @@
+"""The lines under "rests on": what was looked at, and how it stands."""
+
+from __future__ import annotations
+
+from timeline.answers import CoverageLine
+from timeline.search.times import format_moment, format_span
+from timeline.search.verdict import Evidence
+
+_DAY = 86400 * 10**9
+
+
+def lines_of(
+    evidence: Evidence, *, receivers: int, silent: int, declared: int, senders: int
+) -> tuple[CoverageLine, ...]:
+    """One line a topic, in the order people look for them."""
+    return (
+        _receivers(evidence, receivers, silent),
+        _inbox(evidence),
+        _retention(evidence),
+        _items("Refused", "refused to their senders", sum(group.items for group in evidence.refused)),
+        _items("Quarantined", "in quarantine", sum(group.items for group in evidence.quarantined)),
+        _items("Partly indexed", "of which some values are not searchable", evidence.partly_indexed),
+        _senders(evidence, declared, senders),
+    )
+
+
+def _receivers(evidence: Evidence, receivers: int, silent: int) -> CoverageLine:
+    if not receivers:
+        return CoverageLine(topic="Receivers", state="warning", sentence="none has ever run")
+    if silent:
+        return CoverageLine(
+            topic="Receivers", state="warning", sentence=f"{receivers - silent} of {receivers} up"
+        )
+    since = evidence.recorded[-1][0] if evidence.recorded else evidence.now
+    sentence = f"{receivers} of {receivers} up since {format_moment(since, evidence.now)}"
+    return CoverageLine(topic="Receivers", state="ok", sentence=sentence)
+
+
+def _inbox(evidence: Evidence) -> CoverageLine:
+    if evidence.pending_requests:
+        oldest = (
+            f", the oldest for {format_span(evidence.now - evidence.oldest_pending)}"
+            if evidence.oldest_pending
+            else ""
+        )
+        return CoverageLine(
+            topic="Inbox",
+            state="warning",
+            sentence=f"{evidence.pending_requests:,} requests wait to be indexed{oldest}",
+        )
+    return CoverageLine(
+        topic="Inbox",
+        state="ok",
+        sentence=f"empty, searchable up to {format_moment(evidence.up_to, evidence.now)}",
+    )
+
+
+def _retention(evidence: Evidence) -> CoverageLine:
+    if evidence.retention_edge is None:
+        return CoverageLine(topic="Retention", state="info", sentence="nothing expires")
+    start = evidence.window.start
+    kept = f"{round((evidence.now - evidence.retention_edge) / _DAY)} days"
+    if start is not None and start < evidence.retention_edge:
+        return CoverageLine(topic="Retention", state="warning", sentence=f"{kept}; the range begins before")
+    return CoverageLine(topic="Retention", state="ok", sentence=kept)
+
+
+def _items(topic: str, how: str, count: int) -> CoverageLine:
+    if count:
+        return CoverageLine(
+            topic=topic, state="warning", sentence=f"{count:,} {'item' if count == 1 else 'items'} {how}"
+        )
+    return CoverageLine(topic=topic, state="ok", sentence="none in the range")
+
+
+def _senders(evidence: Evidence, declared: int, senders: int) -> CoverageLine:
+    if evidence.sampled:
+        return CoverageLine(
+            topic="Senders", state="warning", sentence=f"{', '.join(evidence.sampled[:3])} send only a sample"
+        )
+    if not senders:
+        return CoverageLine(topic="Senders", state="info", sentence="none has sent yet")
+    return CoverageLine(topic="Senders", state="info", sentence=f"{declared} of {senders} declared complete")

@@ -1,0 +1,219 @@
+"""A search: evidence first, then the store, then the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from timeline.answers import Chip, Reading, SearchAnswer, Suggestion
+from timeline.errors import BadQuery
+from timeline.reading.coverage import CoverageReader
+from timeline.search.form import chips
+from timeline.search.grammar import Parsed, parse
+from timeline.search.identify import identify
+from timeline.search.query import FACETS, All, Node, Or, Query, Window
+from timeline.store.port import Bucket, Count, Order, Page, Store
+
+BARS = 120  # at most, on the histogram
+_STEPS = tuple(
+    unit * factor
+    for unit, factors in (
+        (10**6, (1, 2, 5, 10, 20, 50, 100, 200, 500)),
+        (10**9, (1, 2, 5, 10, 15, 30)),
+        (60 * 10**9, (1, 2, 5, 10, 15, 30)),
+        (3600 * 10**9, (1, 2, 3, 6, 12)),
+        (86400 * 10**9, (1, 2, 7, 30, 90, 365)),
+    )
+    for factor in factors
+)
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search asks; ``text`` is a query or anything pasted."""
+
+    text: str = ""
+    window: Window = Window()
+    order: Order = "newest"
+    cursor: str | None = None
+    limit: int = 50
+    workspace: str = "main"
+    drawn: bool = True  # with facets and histogram, which a list alone does not need
+
+
+class Understood(msgspec.Struct, frozen=True, kw_only=True):
+    """What the text was taken for."""
+
+    text: str
+    node: Node
+    parsed: Parsed | None = None
+    label: str = ""
+    readings: tuple[tuple[str, str, Node], ...] = ()  # label, query text, node
+
+
+def understand(text: str, rules: Mapping[str, str]) -> Understood:
+    """What a text asks: as a query, as something pasted, or as both; raises ``BadQuery``.
+
+    Every reading is asked; the label names the most specific one. What runs over several
+    lines is never read as a query.
+    """
+    pasted = identify(text, rules=rules) if text else []
+    parsed: Parsed | None = None
+    if "\n" not in text.strip() or not pasted:
+        try:
+            parsed = parse(text, rules=rules)
+        except BadQuery:
+            if not pasted:
+                raise
+    own = parsed.readings() if parsed else []
+    named = {reading.text: (reading.label, reading.text, reading.node) for reading in (*pasted, *own)}
+    nodes = [reading.node for reading in pasted]
+    if parsed:
+        nodes.append(parsed.to_node())
+    return Understood(
+        text=text,
+        node=nodes[0] if len(nodes) == 1 else Or(tuple(nodes)),
+        parsed=parsed,
+        label=pasted[0].label if pasted else "",
+        readings=tuple(named.values()),
+    )
+
+
+class Searches:
+    """Answers searches over one store."""
+
+    def __init__(
+        self, store: Store, coverage: CoverageReader, rules: Callable[[str], Mapping[str, str]]
+    ) -> None:
+        self._store = store
+        self._coverage = coverage
+        self._rules = rules
+
+    def search(self, ask: Ask) -> SearchAnswer:
+        """The verdict and what it rests on, a page of rows, facets and histogram.
+
+        Raises ``BadQuery`` with its column, or ``Unavailable``; a read that came back in
+        part is an answer that says so.
+        """
+        began = time.monotonic_ns()
+        understood = understand(ask.text, self._rules(ask.workspace))
+        gathered = self._coverage.gather(ask.window, ask.workspace)
+        query = Query(where=understood.node, window=ask.window, workspace=ask.workspace)
+        page = self._store.search(query, limit=ask.limit, order=ask.order, cursor=ask.cursor)
+        total = self._store.count(query)
+        window = ask.window
+        if not total.value and not total.variants:
+            window, page, total = self._received_in(ask, query, page, total)
+        asked = Query(where=understood.node, window=window, workspace=ask.workspace)
+        first, last = self._ends(asked, page, ask, total)
+        verdict = self._coverage.judge(
+            gathered, total, first=first, last=last, partial=(*page.partial, *total.partial)
+        )
+        drawn = ask.drawn and ask.cursor is None
+        bars, interval = self._histogram(query, page) if drawn else ((), 0)
+        return SearchAnswer(
+            text=ask.text,
+            window=ask.window,
+            order=ask.order,
+            verdict=verdict,
+            coverage=gathered.coverage,
+            total=total,
+            rows=page.rows,
+            next=page.next,
+            chips=_chips(understood),
+            readings=self._readings(understood, ask),
+            understood=understood.label,
+            facets=tuple(self._store.facets(query, FACETS)) if drawn else (),
+            histogram=bars,
+            interval=interval,
+            suggestions=self._suggestions(understood, ask) if not total.value and not total.variants else (),
+            partial=(*page.partial, *total.partial),
+            took=time.monotonic_ns() - began,
+        )
+
+    def _received_in(self, ask: Ask, query: Query, page: Page, total: Count) -> tuple[Window, Page, Count]:
+        """Nothing by event time: a fact received in the range may carry another time."""
+        if ask.window.on != "event" or (ask.window.start is None and ask.window.end is None):
+            return ask.window, page, total
+        window = msgspec.structs.replace(ask.window, on="either")
+        either = msgspec.structs.replace(query, window=window)
+        found = self._store.count(either)
+        if not found.value and not found.variants:
+            return window, page, found
+        return window, self._store.search(either, limit=ask.limit, order=ask.order, cursor=ask.cursor), found
+
+    def _ends(self, query: Query, page: Page, ask: Ask, total: Count) -> tuple[int | None, int | None]:
+        """Placed time of the first and the last match."""
+        if not total.value and not total.variants:
+            return None, None
+        sighting = self._store.sightings([query])[0]
+        return sighting.first, sighting.last
+
+    def _histogram(self, query: Query, page: Page) -> tuple[tuple[Bucket, ...], int]:
+        window = query.window
+        if window.start is None or window.end is None:
+            sighting = self._store.sightings([query])[0]
+            if sighting.first is None or sighting.last is None:
+                return (), 0
+            start = sighting.first if window.start is None else window.start
+            end = sighting.last + 1 if window.end is None else window.end
+            window = Window(start=start, end=max(end, start + 1))
+        interval = interval_of(window)
+        aligned = Window(start=(window.start or 0) // interval * interval, end=window.end)
+        bars = self._store.histogram(msgspec.structs.replace(query, window=aligned), interval=interval)
+        return tuple(bars), interval
+
+    def _readings(self, understood: Understood, ask: Ask) -> tuple[Reading, ...]:
+        if len(understood.readings) < 2:
+            return ()
+        queries = [
+            Query(where=node, window=ask.window, workspace=ask.workspace)
+            for _, _, node in understood.readings[:12]
+        ]
+        sightings = self._store.sightings(queries)
+        return tuple(
+            Reading(label=label, text=text, count=sighting.count)
+            for (label, text, _), sighting in zip(understood.readings, sightings, strict=False)
+        )
+
+    def _suggestions(self, understood: Understood, ask: Ask) -> tuple[Suggestion, ...]:
+        """What to try when nothing was found: a wider range, or one condition less."""
+        tries: list[tuple[str, str, Window]] = []
+        if ask.window.start is not None or ask.window.end is not None:
+            tries.append(("Ask the whole retention", ask.text, Window()))
+        conditions = _chips(understood)
+        if len(conditions) > 1:
+            tries.extend(
+                (f"Leave out {chip.label} {chip.value}".strip(), chip.without, ask.window)
+                for chip in conditions[:6]
+            )
+        if not tries:
+            return ()
+        rules = self._rules(ask.workspace)
+        queries = [
+            Query(
+                where=understand(text, rules).node if text else All(), window=window, workspace=ask.workspace
+            )
+            for _, text, window in tries
+        ]
+        found = self._store.sightings(queries)
+        return tuple(
+            Suggestion(label=label, text=text, start=window.start, end=window.end, count=sighting.count)
+            for (label, text, window), sighting in zip(tries, found, strict=True)
+        )
+
+
+def interval_of(window: Window) -> int:
+    """The bar width (ns) that gives at most ``BARS`` bars over a closed window."""
+    length = (window.end or 0) - (window.start or 0)
+    return next((step for step in _STEPS if length / step <= BARS), _STEPS[-1])
+
+
+def _chips(understood: Understood) -> tuple[Chip, ...]:
+    if understood.parsed is None:
+        return (Chip(label=understood.label, value=understood.text[:80]),)
+    return tuple(
+        Chip(label=chip.label, value=chip.value, negated=chip.negated, without=chip.without)
+        for chip in chips(understood.parsed)
+    )

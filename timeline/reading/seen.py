@@ -1,0 +1,61 @@
+"""Many ids at once, each with its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from timeline.answers import IdVerdict, SeenAnswer
+from timeline.domain import Entity
+from timeline.reading.coverage import CoverageReader
+from timeline.search.query import AttributeIs, EntityIs, FieldIs, Node, Or, Query, ValueIs, Window, Words
+from timeline.search.tokens import words
+from timeline.store.port import Count, Store
+
+
+class Sightings:
+    """Judges pasted ids over one store."""
+
+    def __init__(self, store: Store, coverage: CoverageReader) -> None:
+        self._store = store
+        self._coverage = coverage
+
+    def seen(self, ids: Sequence[str], window: Window, *, workspace: str = "main") -> SeenAnswer:
+        """A verdict per id, in the order given; repeated ids are judged once."""
+        gathered = self._coverage.gather(window, workspace)
+        unique = list(dict.fromkeys(ids))
+        found = self._store.sightings(
+            [Query(where=any_reading(text), window=window, workspace=workspace) for text in unique]
+        )
+        verdicts = []
+        for text, sighting in zip(unique, found, strict=True):
+            total = Count(value=sighting.count, variants=sighting.variants)
+            verdict = self._coverage.judge(
+                gathered, total, first=sighting.first, last=sighting.last, partial=sighting.partial
+            )
+            verdicts.append(IdVerdict(id=text, verdict=verdict, newest=sighting.newest))
+        kinds = [one.verdict.kind for one in verdicts]
+        return SeenAnswer(
+            verdicts=tuple(verdicts),
+            coverage=gathered.coverage,
+            seen=kinds.count("seen"),
+            not_seen=kinds.count("not_seen"),
+            cannot_say=kinds.count("cannot_say"),
+        )
+
+
+def any_reading(text: str) -> Node:
+    """Everything an identifier can be: an id of ours, of an event, trace, span or message,
+    an entity, the value of any attribute, or a word of a text."""
+    readings: list[Node] = [
+        FieldIs("event_id", text),
+        FieldIs("id", text),
+        FieldIs("trace_id", text.lower()),
+        FieldIs("span_id", text.lower()),
+        AttributeIs("messaging.message.id", text),
+        ValueIs(text),
+    ]
+    if ":" in text.strip(":"):
+        readings.append(EntityIs(Entity.parse(text)))
+    if text_words := tuple(words(text)):
+        readings.append(Words(text_words, phrase=True))
+    return Or(tuple(readings))

@@ -1,0 +1,84 @@
+"""Who sends, what waits, what was refused and set aside, and when nobody was there."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from django.db.models import Max, Sum
+from django.db.models.functions import Length
+
+from timeline.answers import NodeView, QuarantineView, SendersAnswer, SenderView
+from timeline.inbox.inbox import Inbox
+from timeline.models import Node, Outage, Quarantined, Refusal, Sender
+from timeline.reading.coverage import SILENT
+
+_SHOWN = 200
+_REMEDIES = {
+    "kept_killing_workers": "Look at the bytes; the decoder could not survive them.",
+    "decoder_failed": "This is a fault of ours: keep the bytes and report them.",
+    "store_refused": "Look at the bytes; the store said why.",
+}
+
+
+def senders(inbox: Inbox, *, workspace: str = "main") -> SendersAnswer:
+    """The state of the way in; the tally and the backlog are of one instant."""
+    now = time.time_ns()
+    backlog, tallies = inbox.snapshot()
+    tally: Counter[str] = Counter()
+    for line in tallies:
+        tally[line.what] += line.items
+    tally["inbox"] = backlog.items
+    refused = (
+        Refusal.objects.filter(workspace=workspace).values("reason").annotate(n=Sum("items"), at=Max("last"))
+    )
+    kept = Quarantined.objects.filter(workspace=workspace).annotate(size=Length("data")).defer("data")
+    return SendersAnswer(
+        senders=tuple(
+            _sender(row) for row in Sender.objects.filter(workspace=workspace).order_by("-last")[:_SHOWN]
+        ),
+        nodes=tuple(
+            NodeView(
+                name=node.name,
+                role=node.role,
+                started=node.started,
+                beat=node.beat,
+                up=now - node.beat < SILENT,
+            )
+            for node in Node.objects.order_by("name", "role")
+        ),
+        tally=dict(tally),
+        refused=tuple((row["reason"], row["n"], row["at"]) for row in refused.order_by("-at")),
+        quarantine=tuple(
+            QuarantineView(
+                id=row.pk,
+                at=row.at,
+                signal=row.signal,
+                reason=row.message or row.reason,
+                remedy=_REMEDIES.get(row.reason, "Correct the sender and send it again."),
+                sender=row.sender,
+                size=row.size,
+            )
+            for row in kept.order_by("-at", "position")[:_SHOWN]
+        ),
+        outages=tuple(Outage.objects.order_by("-end").values_list("start", "end", "reason")[:_SHOWN]),
+        pending_requests=backlog.requests,
+        pending_items=backlog.items,
+        oldest_pending=backlog.oldest,
+    )
+
+
+def _sender(row: Sender) -> SenderView:
+    return SenderView(
+        service=row.service,
+        version=row.version,
+        sdk=row.sdk,
+        environment=row.environment,
+        facts=row.facts,
+        first=row.first,
+        last=row.last,
+        skew=row.ahead if row.ahead is not None and row.ahead > 0 else None,
+        sampled=row.sampled_at is not None,
+        complete=row.complete,
+        declared_by=row.declared_by,
+    )
