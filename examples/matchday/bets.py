@@ -77,8 +77,13 @@ def cast(clock: Clock, dice: random.Random) -> list[Bet]:
     found: list[Bet] = []
     for number in range(BETS):
         name = str(FIRST_BET + number)
-        step = (middle - first) // pivot if number <= pivot else (last - middle) // (BETS - 1 - pivot)
-        base = first + step * number if number <= pivot else middle + step * (number - pivot)
+        start, end, rank, ranks = (
+            (first, middle, number, pivot)
+            if number < pivot
+            else (middle, last, number - pivot, BETS - 1 - pivot)
+        )
+        step = (end - start) // ranks
+        base = start + (end - start) * rank // ranks
         exact = number in (0, pivot, BETS - 1)
         player, stake, odds = _KNOWN.get(name, (players[number], 50 * dice.randrange(4, 100), 182))
         wall = _SETTLED.get(name)

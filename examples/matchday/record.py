@@ -197,7 +197,6 @@ class Notebook:
             semconv.MESSAGING_MESSAGE_BODY_SIZE: len(body),
             semconv.THROUGHLINE_MESSAGE_HEADER_BYTES: _header_bytes(event, about, header),
             **(event.attributes() if event else {}),
-            **(more or {}),
         }
         if key is not None:
             message |= {semconv.MESSAGING_KAFKA_MESSAGE_KEY: key_text(key), KEY_TYPE: key_type(key)}
@@ -209,7 +208,7 @@ class Notebook:
             end,
             parent=parent,
             kind=SpanKind.PRODUCER,
-            attributes=message | about | own,
+            attributes=message | about | own | (more or {}),
             links=links,
         )
         return Sent(
