@@ -145,10 +145,14 @@ def exported(signal: str, media: str, bad: Sequence[BadItem]) -> Answer:
 
 
 def taken(items: int, bad: Sequence[BadItem]) -> Answer:
-    """CloudEvents success: 202, accepted and not yet processed; names what a batch lost."""
+    """CloudEvents: 202 (accepted, not yet processed), or 400 with the list of what was refused.
+
+    The protocol has no partial success. The good events of a batch are kept all the same:
+    sending them again does no harm, they are known by source and id.
+    """
     if not bad:
-        return Answer(status=202, headers=(("content-length", "0"),))
-    body = {
+        return Answer(status=202)
+    body = _problem(400, summary(bad, "events")[:_TEXT]) | {
         "accepted": items - len(bad),
         "refused": len(bad),
         "problems": [
@@ -156,7 +160,7 @@ def taken(items: int, bad: Sequence[BadItem]) -> Answer:
             for item in bad[:_SHOWN]
         ],
     }
-    return _answer(202, JSON, msgspec.json.encode(body))
+    return _answer(400, _PROBLEM, msgspec.json.encode(body))
 
 
 def summary(bad: Sequence[BadItem], signal: str) -> str:

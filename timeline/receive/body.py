@@ -130,7 +130,7 @@ def _declared(headers: Mapping[str, str]) -> int | None:
     text = headers.get("content-length")
     if text is None:
         return None if "transfer-encoding" in headers else 0
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    if not (text.isascii() and text.isdigit()) or len(text) > 20:
         raise Refused(400, "Content-Length is not a number of bytes")
     return int(text)
 

@@ -86,18 +86,18 @@ class Receiver:
         self._pressure = pressure
         self._committer = Committer(inbox)
         self._inspecting = threading.BoundedSemaphore(_AT_ONCE)
-        self._refusals = Refusals(inbox)
+        self.refusals = Refusals(inbox)
         self._hints = Hints(hint)
         self._heartbeat = Heartbeat(inbox, node)
 
     def start(self) -> None:
         """Begin the work behind the requests: heartbeat, refusals, hints."""
-        for thread in (self._refusals, self._hints, self._heartbeat):
+        for thread in (self.refusals, self._hints, self._heartbeat):
             thread.start()
 
     def stop(self) -> None:
         """Write down what is still in memory."""
-        for thread in (self._hints, self._refusals, self._heartbeat):
+        for thread in (self._hints, self.refusals, self._heartbeat):
             thread.stop()
 
     def route(self, request: Request) -> Route | Answer:
@@ -145,7 +145,7 @@ class Receiver:
         """Accept a body: durable when this returns, or raises ``Refused``."""
         media = answers.media_type(request.headers)
         if route.signal is None or route.signal == "metrics":
-            self._refusals.count(sender.name, "discarded", 1)
+            self.refusals.count(sender.name, "discarded", 1)
             return answers.exported("metrics", media, ())
         accepted = _accepted(route.signal, route, request, sender, body)
         try:
@@ -154,10 +154,6 @@ class Receiver:
         except ThroughlineError as error:
             raise answers.refused(error) from error
         bad = found.refused
-        if route.signal == "events" and bad and len(bad) == found.items:
-            self._note_bad(sender, route.signal, bad)
-            self._count_bad(sender, bad)
-            raise Refused(400, answers.summary(bad, "events"))
         self._commit(accepted, found)
         self._note_bad(sender, route.signal, bad)
         return (
@@ -171,7 +167,7 @@ class Receiver:
         signal = _SIGNALS.get(request.path)
         if problem.reason and signal and signal != "metrics":
             name, workspace = (sender.name, sender.workspace) if sender else ("", "main")
-            self._refusals.note(
+            self.refusals.note(
                 workspace=workspace,
                 sender=name,
                 signal=signal,
@@ -179,8 +175,8 @@ class Receiver:
                 message=problem.message,
                 sample=body,
             )
-            self._refusals.count(name, "received", 1)
-            self._refusals.count(name, "refused", 1, problem.reason)
+            self.refusals.count(name, "received", 1)
+            self.refusals.count(name, "refused", 1, problem.reason)
         return answers.failure(problem, path=request.path, media=answers.media_type(request.headers))
 
     def _options(self, request: Request) -> Answer:
@@ -194,7 +190,7 @@ class Receiver:
             consent = [allow, ("webhook-allowed-origin", origin)]
             if "webhook-request-rate" in headers:
                 consent.append(("webhook-allowed-rate", "*"))
-            return Answer(status=200, headers=(*consent, ("content-length", "0")))
+            return Answer(status=200, headers=tuple(consent))
         return Answer(status=204, headers=(allow,))
 
     def _inspect(self, accepted: Accepted) -> Inspection:
@@ -227,14 +223,9 @@ class Receiver:
         if request is not None:
             self._hints.wanted()
 
-    def _count_bad(self, sender: Sender, bad: tuple[BadItem, ...]) -> None:
-        self._refusals.count(sender.name, "received", len(bad))
-        for reason, count in Counter(item.reason for item in bad).items():
-            self._refusals.count(sender.name, "refused", count, reason)
-
     def _note_bad(self, sender: Sender, signal: Signal, bad: tuple[BadItem, ...]) -> None:
         for item in bad:
-            self._refusals.note(
+            self.refusals.note(
                 workspace=sender.workspace,
                 sender=sender.name,
                 signal=signal,
