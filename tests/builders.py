@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from timeline.domain import (
     Annotation,
     Entity,
@@ -95,7 +93,7 @@ def fact_id(at: int | None, identity: str) -> str:
 
 def content_of(fact: Fact) -> str:
     """A hash over everything the fact says."""
-    return hashlib.blake2b(msgspec.msgpack.encode(fact), digest_size=12).hexdigest()
+    return hashlib.blake2b(repr(fact).encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
 def stored(fact: Fact | None = None, **receipt: Any) -> Stored:

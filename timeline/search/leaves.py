@@ -147,22 +147,25 @@ def body_of(fact: Event) -> tuple[list[tuple[str, Any]], bool]:
     return found, False
 
 
-def values_of(fact: Fact, key: str) -> list[str]:
-    """The different texts under which ``AttributeIs`` finds ``key`` on this fact, sorted;
-    one per scalar, as a facet counts them."""
-    parts: list[dict[str, Any]] = [fact.attributes, fact.resource, fact.scope.attributes]
-    leaf_pairs: list[tuple[str, Any]] = [*promoted(fact.message, fact.event), *origin(fact)]
+def pairs_of(fact: Fact) -> list[tuple[str, Any]]:
+    """Every key and scalar of a fact that a question can name, doubles included."""
+    found: list[tuple[str, Any]] = [*promoted(fact.message, fact.event), *origin(fact)]
+    parts = [fact.attributes, fact.resource, fact.scope.attributes]
     if isinstance(fact, Span):
         parts.extend(link.attributes for link in fact.links)
         parts.extend(annotation.attributes for annotation in fact.annotations)
     else:
-        leaf_pairs.extend(
-            (("severity", fact.severity or None), ("severity_number", fact.severity_number or None))
-        )
-        leaf_pairs.extend(body_of(fact)[0])
-    head = key.split(".", 1)[0]
+        if fact.severity:
+            found.append(("severity", fact.severity))
+        if fact.severity_number:
+            found.append(("severity_number", fact.severity_number))
+        found.extend(body_of(fact)[0])
     for part in parts:
-        for name, value in part.items():
-            if name.startswith(head) or not name:
-                leaf_pairs.extend(leaves(name, value))
-    return sorted({texts(value)[0] for name, value in leaf_pairs if name == key and value is not None})
+        for key, value in part.items():
+            found.extend(leaves(key, value))
+    return found
+
+
+def values_of(fact: Fact, key: str) -> list[str]:
+    """The different texts of the values of ``key`` on this fact, sorted: what a facet counts."""
+    return sorted({texts(value)[0] for name, value in pairs_of(fact) if name == key and value is not None})

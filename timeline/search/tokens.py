@@ -19,7 +19,7 @@ import msgspec
 import xxhash
 
 from timeline.domain import Fact, Span
-from timeline.search.leaves import MAX_LEAVES, body_of, leaves, origin, promoted, texts, values_of
+from timeline.search.leaves import MAX_LEAVES, body_of, leaves, origin, pairs_of, promoted, texts, values_of
 from timeline.search.words import GAP, plain, words
 
 MAX_VALUE: Final = 256  # longer values are kept as this many characters and a hash
@@ -44,6 +44,7 @@ __all__ = [
     "leaves",
     "number_ranges",
     "number_tokens",
+    "pairs_of",
     "plain",
     "prefix_token",
     "texts",
@@ -173,10 +174,10 @@ def number_ranges(
 
     At most three: a coarse one for the inside, fine ones for the two edges.
     """
-    low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
-    if math.isnan(low) or math.isnan(high):
+    if any(bound is not None and math.isnan(bound) for bound in (low, high)):
         return []
-    start, end = int(_ordered(low), 16) + low_open, int(_ordered(high), 16) - high_open
+    start = int(_ordered(-math.inf), 16) if low is None else int(_ordered(low), 16) + low_open
+    end = int(_ordered(math.inf), 16) if high is None else int(_ordered(high), 16) - high_open
     if start > end:
         return []
     fine, coarse = PRECISIONS

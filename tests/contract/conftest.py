@@ -1,0 +1,67 @@
+"""The stores that the kit is run against.
+
+An adapter joins by one entry in ``ADAPTERS``: a function that takes an empty folder and
+gives an ``Opened``. Every test then runs once more with it, against the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.pair import Pair
+from timeline.store.port import Store
+from timeline.store.tantivy import TantivyStore
+
+
+class Opened:
+    """An adapter on its own empty data; ``reopen`` closes the store and opens the data anew."""
+
+    def __init__(self, open_store: Callable[[], Store], remove: Callable[[], None] = lambda: None) -> None:
+        self._open, self._remove = open_store, remove
+        self.store = self._opened()
+
+    def _opened(self) -> Store:
+        store = self._open()
+        store.prepare()
+        return store
+
+    def reopen(self) -> Store:
+        """The same data as another process would find it."""
+        self.store.close()
+        self.store = self._opened()
+        return self.store
+
+    def close(self) -> None:
+        """Let go of everything, data included."""
+        self.store.close()
+        self._remove()
+
+
+def _embedded(folder: Path) -> Opened:
+    return Opened(lambda: TantivyStore(folder / "index", writable=True))
+
+
+ADAPTERS: dict[str, Callable[[Path], Opened]] = {"tantivy": _embedded}
+
+
+@pytest.fixture(params=sorted(ADAPTERS))
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
+    """An adapter on empty data."""
+    adapter = ADAPTERS[request.param](tmp_path)
+    yield adapter
+    adapter.close()
+
+
+@pytest.fixture
+def store(opened: Opened) -> Store:
+    """An empty store."""
+    return opened.store
+
+
+@pytest.fixture
+def pair(store: Store) -> Pair:
+    """An empty store beside an empty model."""
+    return Pair(store)
