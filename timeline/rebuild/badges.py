@@ -50,7 +50,9 @@ def against_parent(child: Known, parent: Known) -> list[str]:
         found.append("before parent")
     apart = child.role in ("receive", "process", "settle") and child.service != parent.service
     apart = apart or parent.fact.kind == "producer" or child.fact.kind == "consumer"
-    if not apart and child.until is not None and parent.until is not None and child.until > parent.until:
+    if apart or child.at is None or child.until is None or parent.until is None:
+        return found
+    if child.at <= parent.until < child.until:  # one that begins later was never waited for
         found.append("outlives parent")
     return found
 

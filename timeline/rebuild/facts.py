@@ -140,9 +140,21 @@ def gather(facts: Iterable[Stored], closure: Iterable[Stored] = ()) -> list[Know
         groups.setdefault(stored.receipt.identity or stored.receipt.id, []).append(stored)
     found = [_known(members, identity in shown) for identity, members in groups.items()]
     found.sort(key=lambda known: known.key)
+    _adopt(found)
     for index, known in enumerate(found):
         known.index = index
     return found
+
+
+def _adopt(found: list[Known]) -> None:
+    """An event that names no service was made by that of the span around it, else by its source."""
+    nameless = [one for one in found if not one.service and isinstance(one.fact, Event)]
+    if not nameless:
+        return
+    services = {one.ref: one.service for one in found if isinstance(one.fact, Span)}
+    for one in nameless:
+        source = one.fact.event.source if one.fact.event else None
+        one.service = services.get(one.ref, "") or source or ""
 
 
 def leaders(facts: Iterable[Stored]) -> dict[str, Stored]:

@@ -112,16 +112,19 @@ class _Board:
         self.number = {name: place for place, name in enumerate(names)}
         self.lanes = [Lane(service=name, bars=[], marks=[]) for name in names]
         self.places: dict[str, _Place] = {}
-        self.hosts: dict[str, Bar] = {}  # the bar that stands for a fact of its lane
+        self.hosts: dict[str, tuple[Bar, int]] = {}  # the bar that stands for a fact, and its end in ns
         self.handling = {hop.consumer or hop.receiver for hop in hops}
         self.folded = {hop.receiver for hop in hops if hop.consumer is not None}
         self.waits = waits(timeline)
         self.again = _repeated(timeline)
 
     def host_of(self, entry: Entry) -> Bar | None:
-        """The bar of the same lane that this fact happened in."""
+        """The bar of the same lane in whose time this fact began."""
         above = self.entries.get(entry.parent) if entry.parent is not None else None
-        return self.hosts.get(above.fact) if above is not None and above.lane == entry.lane else None
+        if above is None or above.lane != entry.lane or above.fact not in self.hosts:
+            return None
+        bar, end = self.hosts[above.fact]
+        return bar if entry.at is None or entry.at <= end else None
 
     def put(self, entry: Entry) -> None:
         """Draw one entry, or fold it into the bar around it."""
@@ -135,18 +138,18 @@ class _Board:
             lane.handlings += entry.fact in self.handling
         if entry.at is None:
             lane.untimed += 1
-            if host is not None:
-                self.hosts[entry.fact] = host
+            if host is not None and entry.parent is not None:
+                self.hosts[entry.fact] = self.hosts[entry.parent]
             return
         if entry.kind == "event":
             self._mark(entry, lane, number, host)
             return
         inside = host is not None and entry.fact not in self.handling
         if inside or entry.fact in self.folded:
-            if host is not None:
+            if host is not None and entry.parent is not None:
                 host.inner += 1
                 host.inner_error = host.inner_error or entry.status == "error"
-                self.hosts[entry.fact] = host
+                self.hosts[entry.fact] = self.hosts[entry.parent]
                 self.places[entry.fact] = _Place(lane=number, drawn=host, x=self.axis.x(entry.at))
             return
         self._bar(entry, lane, number)
@@ -182,7 +185,7 @@ class _Board:
             duplicate=entry.fact in self.again,
         )
         lane.bars.append(bar)
-        self.hosts[entry.fact] = bar
+        self.hosts[entry.fact] = (bar, until)
         self.places[entry.fact] = _Place(lane=number, drawn=bar, x=bar.x)
 
     def stack(self) -> None:
@@ -316,7 +319,7 @@ def _causes(facts: dict[str, Stored]) -> list[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for ref, stored in facts.items():
         fact = stored.fact
-        if fact.event is not None and fact.event.causation_id in events:
+        if isinstance(fact, Event) and fact.event is not None and fact.event.causation_id in events:
             found.add((events[fact.event.causation_id], ref))
         for link in fact.links if isinstance(fact, Span) else ():
             target = spans.get((link.ref.trace_id, link.ref.span_id))

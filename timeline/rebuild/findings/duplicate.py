@@ -114,7 +114,7 @@ def _judge(story: Story, rows: list[Delivery], effects: list[dict[_Effect, list[
         return None
     hop = rows[0].hop
     times = "twice" if len(rows) == 2 else f"{len(rows)} times"
-    head = f"{short(hop.consumer_service)} handled {_subject(rows[0])} {times}"
+    head = f"{short(hop.consumer_service)} handled {_subject(story, rows[0])} {times}"
     evidence = [one.consumer for one in rows if one.consumer is not None]
     worst = again or fresh
     if not worst:
@@ -126,7 +126,7 @@ def _judge(story: Story, rows: list[Delivery], effects: list[dict[_Effect, list[
     published = sorted(what for sent, what in worst if sent)
     calls = sorted(what for sent, what in worst if not sent)
     named = ", ".join(short(what, 40) for what in (published or calls)[:3])
-    marks = [index for indices in worst.values() for index in indices]
+    marks = [index for (sent, _), indices in worst.items() if sent or not published for index in indices]
     moments = sorted(at for index in marks if (at := story.known[index].at) is not None)
     apart = f", {format_span(moments[-1] - moments[0])} apart" if again and len(moments) > 1 else ""
     return Finding(
@@ -139,8 +139,11 @@ def _judge(story: Story, rows: list[Delivery], effects: list[dict[_Effect, list[
     )
 
 
-def _subject(one: Delivery) -> str:
-    what = one.publication.event or one.publication.id
+def _subject(story: Story, one: Delivery) -> str:
+    """The event's type where it is known, else the message's id, and where it lay."""
+    told = (story.known[index].fact.event for index in one.publication.facts)
+    kinds = (event.type for event in told if event is not None and event.type)
+    what = next(kinds, None) or one.publication.event or one.publication.id
     place = [one.hop.destination, one.hop.partition, one.hop.offset]
     where = "/".join(str(part) for part in place if part is not None)
     if what is None:

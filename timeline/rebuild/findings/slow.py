@@ -27,9 +27,10 @@ def find(story: Story) -> Iterator[Finding]:
             continue
         waits.setdefault((one.hop.destination or "", one.consumer_key), []).append((wait, one))
         everything.append(wait)
+    common = median_low(everything) if everything else None
     for (destination, consumer), rows in sorted(waits.items()):
         own = [wait for wait, _ in rows]
-        usual, confidence = _usual(own, everything)
+        usual, confidence = _usual(own, everything, common)
         bar = _ALONE if usual is None else max(_LEAST, _FACTOR * usual)
         slow = sorted(
             (row for row in rows if row[0] >= bar), key=lambda row: (-row[0], story.place[_side(row[1])])
@@ -38,7 +39,8 @@ def find(story: Story) -> Iterator[Finding]:
             continue
         longest, worst = slow[0]
         more = f"; {len(slow) - 1:,} more as slow" if len(slow) > 1 else ""
-        said = f"; usual here is {format_span(usual)}" if usual is not None else ""
+        here = "usual here is" if len(own) > _ENOUGH else "the other hops of this story usually wait"
+        said = f"; {here} {format_span(usual)}" if usual is not None else ""
         who, where = (
             short(worst.hop.consumer_service or consumer),
             short(destination) or "an unnamed destination",
@@ -59,16 +61,16 @@ def _side(one: Delivery) -> int:
     return next(index for index in (one.consumer, one.receiver, one.producer, 0) if index is not None)
 
 
-def _usual(own: list[int], everything: list[int]) -> tuple[int | None, Literal["likely", "weak"]]:
+def _usual(
+    own: list[int], everything: list[int], common: int | None
+) -> tuple[int | None, Literal["likely", "weak"]]:
     """The median wait of this hop, else of all hops at hand, else none.
 
-    A median of two with one slow among them would be the slow one, so the lower one counts.
+    Of two middle ones the lower counts: with few waits the slow one must not be its own measure.
     """
     if len(own) > _ENOUGH:
         return max(0, median_low(own)), "likely"
-    others = list(everything)
-    for wait in own:
-        others.remove(wait)
-    if len(others) >= _ENOUGH - 1:
-        return max(0, median_low(others)), "weak"
-    return None, "weak"
+    others = len(everything) - len(own)
+    if common is None or others < _ENOUGH - 1:
+        return None, "weak"
+    return max(0, common), "likely" if others >= _ENOUGH else "weak"
