@@ -34,6 +34,17 @@ PLAYER = "20417"  # verified yesterday, placed bet 8812 today
 DEAD_LETTERS = "settlements.dlq"
 ENVIRONMENT = "prod"
 
+# what the demo suggests to ask, and what there is to find
+QUESTIONS = (
+    (NOT_SEEN_QUERY, "not seen: the feed never sent the third goal"),
+    (f"bet:{DOUBLE_CREDIT}", "waited 90 s in the broker, then was credited twice"),
+    (f"bet:{HANGING[0]}", "one of the 3 bets of 1,000 that were never paid"),
+    (f"bet:{HARMLESS_DUPLICATE}", "delivered twice, credited once"),
+    (f"bet:{TWO_PARTITIONS}", "one key on two partitions"),
+    (f"destination:{DEAD_LETTERS}", "one poison message"),
+    (f"player:{PLAYER}", "a story over two days"),
+)
+
 VERSIONS = {
     "feed-gateway": "1.9.2",
     "bet-placement": "5.2.1",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
@@ -143,6 +144,12 @@ def entity(request: HttpRequest, rest: str, expand: bool = False, context: bool 
 def coverage(request: HttpRequest) -> HttpResponse:
     """Watermark, gaps and causes over a range (24 h where none is given)."""
     return _json(shapes.coverage_json(wiring.reading().coverage(window_of(request.GET))))
+
+
+@api.get("/v1/senders", summary="Who sends, what waits, the accounting", operation_id="senders")
+def senders(request: HttpRequest) -> HttpResponse:
+    """Items: received = refused + inbox + new + already + variant + quarantined."""
+    return _json(msgspec.to_builtins(wiring.reading().senders()))
 
 
 @api.get("/v1/export/{what}", summary="Take a search, a trace or an entity away", operation_id="export")

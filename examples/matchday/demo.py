@@ -1,0 +1,99 @@
+"""``make demo``: a node, a match day sent into it, and five services that go on.
+
+Keeps its own data folder (``var/demo``), so that what is made up never mixes with what is real. Ctrl-C
+stops everything; the next start finds the history where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from examples.matchday import story
+
+_PATIENCE = 100.0  # seconds for the node to get ready
+_READY = "/readyz"
+
+
+def main() -> int:
+    """Exit code: 0 when stopped, 1 when the node or the history did not come up."""
+    data = Path(os.environ.setdefault("THROUGHLINE_DATA_DIR", "var/demo"))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    running: list[subprocess.Popen[bytes]] = []
+    stopped = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    node = _python("manage.py", "run")
+    running.append(node)
+    try:
+        receiver = f"http://127.0.0.1:{os.environ.get('THROUGHLINE_RECEIVER_PORT', '4318')}"
+        if not _ready(receiver, node, lambda: stopped):
+            return 0 if stopped else 1
+        if not (data / "seeded").exists() and not _seed(data, receiver):
+            return 1
+        _say(os.environ.get("THROUGHLINE_WEB_PORT", "8700"))
+        running.append(_python("-m", "examples.matchday", "--live-only", "--endpoint", receiver))
+        while not stopped and all(process.poll() is None for process in running):
+            time.sleep(0.2)
+        return 0 if stopped else 1
+    finally:
+        for process in reversed(running):
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in running:
+            process.wait(60)
+
+
+def _python(*words: str) -> subprocess.Popen[bytes]:
+    # a session of its own, so that Ctrl-C reaches this process alone and the order of stopping is ours
+    return subprocess.Popen([sys.executable, *words], start_new_session=True)  # noqa: S603 - our own commands
+
+
+def _ready(receiver: str, node: subprocess.Popen[bytes], stopped: object) -> bool:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and node.poll() is None and not (callable(stopped) and stopped()):
+        try:
+            with urllib.request.urlopen(receiver + _READY, timeout=2):  # noqa: S310 - our own loopback address
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    return False
+
+
+def _seed(data: Path, receiver: str) -> bool:
+    """Send the history in by the front door and declare it complete."""
+    print("Sending the history of a match day ...", flush=True)
+    command = [sys.executable, "-m", "examples.matchday", "--history-only", "--endpoint", receiver]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        return False
+    seeded = json.loads(done.stdout.splitlines()[-1])["seeded"]
+    note = "the demo's history was written by the demo itself, whole"
+    words = ["declare", seeded["start"], seeded["end"], "--by", "match day", "--note", note]
+    subprocess.run([sys.executable, "manage.py", *words], check=True)  # noqa: S603 - our own command
+    (data / "seeded").write_text(json.dumps(seeded))
+    return True
+
+
+def _say(port: str) -> None:
+    print(f"\nMatch day is in. With the link above open, try in the box at http://127.0.0.1:{port}:\n")
+    for question, why in story.QUESTIONS:
+        print(f"  {question:<44} {why}")
+    print("\nCtrl-C stops it.\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
