@@ -17,7 +17,7 @@ from opentelemetry.context import Context, create_key, get_value, set_value
 
 from tracing import semconv
 from tracing.guard import guarded, lost
-from tracing.headers import Headers
+from tracing.headers import Headers, text
 
 PREFIX = "ce_"
 _KEY = create_key("throughline-envelope")
@@ -114,8 +114,11 @@ def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
     """
     with guarded("envelope"):
         headers = carrier if isinstance(carrier, Headers) else Headers(carrier)
-        found = {name.lower()[3:]: name for name, _ in headers if name.lower().startswith(PREFIX)}
-        members = {key: headers.get(name) or "" for key, name in found.items()}
+        members = {
+            name.lower()[len(PREFIX) :]: text(value)
+            for name, value in headers
+            if name.lower().startswith(PREFIX)
+        }
         if not members:
             return None
         if not all(members.get(key) for key in ("id", "source", "type", "specversion")):

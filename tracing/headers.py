@@ -67,12 +67,14 @@ class Headers:
     __slots__ = ("_items",)
 
     def __init__(self, carrier: Mapping[Any, Any] | Iterable[Any] | None = None) -> None:
-        self._items: list[tuple[str, Any]] = []
+        # (name in lower case, name, value): names are compared far more often than set
+        self._items: list[tuple[str, str, Any]] = []
         with guarded("unreadable headers"):
-            self._items.extend(_pairs(carrier))
+            for name, value in _pairs(carrier):
+                self._items.append((name.lower(), name, value))
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        return iter(self._items)
+        return ((name, value) for _, name, value in self._items)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -80,7 +82,7 @@ class Headers:
     def all(self, name: str) -> list[str]:
         """Every value of that name as text, in order."""
         wanted = name.lower()
-        return [text(value) for key, value in self._items if key.lower() == wanted]
+        return [text(value) for key, _, value in self._items if key == wanted]
 
     def get(self, name: str) -> str | None:
         """The last value of that name (the latest sender's), or ``None``."""
@@ -90,21 +92,21 @@ class Headers:
     def raw(self, name: str) -> bytes | None:
         """The last value of that name as bytes, or ``None``."""
         wanted = name.lower()
-        return next((octets(value) for key, value in reversed(self._items) if key.lower() == wanted), None)
+        return next((octets(value) for key, _, value in reversed(self._items) if key == wanted), None)
 
     def set(self, name: str, value: str | bytes) -> None:
         """Give the name this one value; all it had before go, whatever their case."""
         self.remove(name)
-        self._items.append((name, value))
+        self._items.append((name.lower(), name, value))
 
     def remove(self, name: str) -> None:
         """Take every value of that name away."""
         wanted = name.lower()
-        self._items = [item for item in self._items if item[0].lower() != wanted]
+        self._items = [item for item in self._items if item[0] != wanted]
 
     def pairs(self) -> list[tuple[str, bytes | None]]:
         """What a Kafka client takes: a new list of (name, bytes)."""
-        return [(name.encode("utf-8", "replace").decode(), octets(value)) for name, value in self._items]
+        return [(name.encode("utf-8", "replace").decode(), octets(value)) for _, name, value in self._items]
 
     @property
     def size(self) -> int:

@@ -16,7 +16,7 @@ from examples.matchday.record import MS, Node, Notebook, Sent, body_of, entity_a
 from examples.matchday.story import FEED_LENGTH, GROWING_DESTINATION, GROWING_HEADER, MATCH, Clock
 
 GATEWAY, SETTLEMENT = Node("feed-gateway"), Node("settlement", 1)
-_MILESTONES = {
+_MILESTONES: dict[int, tuple[str, str, dict[str, str | int]]] = {
     1: ("17:00:00.000", "KickOff", {}),
     418: ("17:22:41.318", "GoalScored", {"score": "1-0", "scorer": "Amara Lindqvist", "minute": 23}),
     806: ("17:46:02.114", "HalfTime", {}),

@@ -45,6 +45,17 @@ QUESTIONS = (
     (f"player:{PLAYER}", "a story over two days"),
 )
 
+QUESTIONS = (  # what to paste into the box, and what it shows
+    (NOT_SEEN_QUERY, "did the feed ever send the third goal? it never did"),
+    (f"bet:{DOUBLE_CREDIT}", "waited 90 s, credited twice, its player never told"),
+    (f"match:{MATCH} type:GoalScored", "the two goals that were sent"),
+    (f"bet:{HANGING[0]}", f"one of {BETS - PAID} bets that were settled and never paid"),
+    (f"service.instance.id:{OLD_INSTANCE}", "the instance left behind, which still writes integer keys"),
+    (f"bet:{TWO_PARTITIONS} destination:bets", "one key on two partitions"),
+    (f"destination:{DEAD_LETTERS}", "a message that nobody could parse"),
+    (f"player:{PLAYER}", "one player over two days, four services and three traces"),
+)
+
 VERSIONS = {
     "feed-gateway": "1.9.2",
     "bet-placement": "5.2.1",

@@ -191,8 +191,8 @@ def test_one_key_lies_on_two_partitions_from_two_producers(book: Notebook) -> No
             places[found["messaging.destination.name"], key].add((where, found["messaging.client.id"]))
     split = {place: found for place, found in places.items() if len(found) > 1}
     assert {("bets", story.TWO_PARTITIONS)} == set(split)
-    (found,) = split.values()
-    assert 2 == len({where for where, _ in found}) == len({client for _, client in found})
+    (two,) = split.values()
+    assert 2 == len({where for where, _ in two}) == len({client for _, client in two})
 
 
 def test_offsets_are_used_once_and_rise_with_time(book: Notebook) -> None:
