@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from celery import Celery, bootsteps
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -45,6 +46,11 @@ if _broker.startswith("filesystem"):
         "control_folder": str(_folder / "control"),
         "polling_interval": 0.1,
     }
+
+
+@setup_logging.connect
+def _leave_logging(**_: object) -> None:
+    """Django's settings say how to log; connecting keeps Celery from changing it."""
 
 
 class SweeperStep(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -104,9 +104,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / ".cache" / "static"
-WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = False
+STATIC_ROOT = BASE_DIR / "timeline" / "static"  # served from where it lies: there is no build step
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 CSRF_FAILURE_VIEW = "timeline.web.pages.csrf_failure"
 LOGGING = {
@@ -121,5 +119,7 @@ LOGGING = {
         }
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["unasked"]}},
+    # one line a batch would drown what matters
+    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "ERROR"}},
     "root": {"handlers": ["stderr"], "level": THROUGHLINE["THROUGHLINE_LOG_LEVEL"]},
 }

@@ -10,14 +10,14 @@ from django.conf import settings
 def commands() -> dict[str, list[str]]:
     """Process name to its command line, for the settings of this environment."""
     values = settings.THROUGHLINE
-    python = [sys.executable, "-m"]
+    # tasks carry no payload, so the warning about root and pickle does not apply
+    python = [sys.executable, "-W", "ignore:You're running the worker", "-m"]
     celery = [*python, "celery", "-A", "config.celery", "--quiet"]
-    level = ["--loglevel", values["THROUGHLINE_LOG_LEVEL"]]
     return {
         "receiver": receiver(values["THROUGHLINE_RECEIVER_HOST"], values["THROUGHLINE_RECEIVER_PORT"]),
         "web": [
             *_granian("wsgi", values["THROUGHLINE_WEB_HOST"], values["THROUGHLINE_WEB_PORT"]),
-            *("--blocking-threads", "8"),
+            *("--blocking-threads", "4"),
             "config.wsgi:application",
         ],
         "worker": [
@@ -25,9 +25,8 @@ def commands() -> dict[str, list[str]]:
             "worker",
             *("--pool", "threads", "--concurrency", str(values["THROUGHLINE_WORKER_THREADS"])),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-            *level,
         ],
-        "beat": [*celery, "beat", *("--pidfile", ""), *level],
+        "beat": [*celery, "beat", *("--pidfile", "")],
     }
 
 

@@ -66,12 +66,16 @@ class Supervisor:
             if child.process is None and time.monotonic() >= child.due and not self._stopping:
                 child.started = time.monotonic()
                 # a session of its own: Ctrl-C in the terminal reaches only the supervisor
-                child.process = subprocess.Popen(child.command, preexec_fn=_die_with_parent, start_new_session=True)  # noqa: S603 - our own command lines
+                child.process = subprocess.Popen(
+                    child.command, preexec_fn=_die_with_parent, start_new_session=True
+                )
 
     def stop(self) -> None:
         """SIGTERM to all, then wait; what does not finish in time is killed."""
         self._stopping = True
-        running = [child.process for child in self._children if child.process and child.process.poll() is None]
+        running = [
+            child.process for child in self._children if child.process and child.process.poll() is None
+        ]
         for process in running:
             process.terminate()
         deadline = time.monotonic() + _GRACE

@@ -74,11 +74,16 @@ def test_release_removes_and_accounts_in_one_step(path: Path) -> None:
     inbox = Inbox(path)
     inbox.accept([_request("a")], [_received(10)])
     lease, _ = inbox.claim()
-    lines = [Entry(sender="feed", what="new", items=8), Entry(sender="feed", what="quarantined", items=2, reason="too_deep")]
+    lines = [
+        Entry(sender="feed", what="new", items=8),
+        Entry(sender="feed", what="quarantined", items=2, reason="too_deep"),
+    ]
     assert 1 == inbox.release(lease, {"a": lines})
     backlog, tallies = inbox.snapshot()
     assert 0 == backlog.requests
-    assert {("received", ""): 10, ("new", ""): 8, ("quarantined", "too_deep"): 2} == {(t.what, t.reason): t.items for t in tallies}
+    assert {("received", ""): 10, ("new", ""): 8, ("quarantined", "too_deep"): 2} == {
+        (t.what, t.reason): t.items for t in tallies
+    }
 
 
 def test_a_late_release_after_a_takeover_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,12 +146,16 @@ def test_the_books_balance_at_every_instant(path: Path) -> None:
         drainer = Inbox(path)
         while not done.is_set() or drainer.waits():
             lease, batch = drainer.claim(items=30)
-            drainer.release(lease, {c.request.id: [Entry(sender="feed", what="new", items=c.request.items)] for c in batch})
+            drainer.release(
+                lease,
+                {c.request.id: [Entry(sender="feed", what="new", items=c.request.items)] for c in batch},
+            )
 
     def send(number: int) -> None:
         for index in range(40):
             committer.accept(
-                _request(f"{number}-{index}", items=9), [_received(10), Entry(sender="feed", what="refused", items=1)]
+                _request(f"{number}-{index}", items=9),
+                [_received(10), Entry(sender="feed", what="refused", items=1)],
             )
 
     watchers = [threading.Thread(target=watch), threading.Thread(target=drain)]

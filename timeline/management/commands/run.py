@@ -46,7 +46,9 @@ class Command(BaseCommand):
                 waiting = [url for url in waiting if not _answers(url)]
                 supervisor.tend()
                 if time.monotonic() - began > _PATIENCE:
-                    raise CommandError(f"not ready after {_PATIENCE:.0f} s: {', '.join(waiting)}; see the log lines above")
+                    raise CommandError(
+                        f"not ready after {_PATIENCE:.0f} s: {', '.join(waiting)}; see the log lines above"
+                    )
                 time.sleep(0.05)
             if not supervisor.stopping:
                 self._greet(receiver, web, time.monotonic() - began, quiet=quiet)
@@ -63,7 +65,9 @@ class Command(BaseCommand):
         if quiet:
             self.stdout.write(link)
         else:
-            self.stdout.write(f"Ready in {took:.1f} s. Send OpenTelemetry to {receiver}, then open (once, within 30 min):\n\n  {link}\n")
+            self.stdout.write(
+                f"Ready in {took:.1f} s. Send OpenTelemetry to {receiver}, then open (once, within 30 min):\n\n  {link}\n"
+            )
         self.stdout.flush()
         sys.stdout.flush()
 

@@ -21,8 +21,12 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         create = verbs.add_parser("create", help="make a token and print it once")
         scope = create.add_mutually_exclusive_group(required=True)
-        scope.add_argument("--read", dest="scope", action="store_const", const="read", help="may ask the HTTP API")
-        scope.add_argument("--ingest", dest="scope", action="store_const", const="ingest", help="may send to the receiver")
+        scope.add_argument(
+            "--read", dest="scope", action="store_const", const="read", help="may ask the HTTP API"
+        )
+        scope.add_argument(
+            "--ingest", dest="scope", action="store_const", const="ingest", help="may send to the receiver"
+        )
         create.add_argument("--name", default="from the command line", help="whose it is")
         create.add_argument("--days", type=int, help="days until it expires; never where left out")
         verbs.add_parser("list", help="show every token without its secret")
@@ -36,9 +40,13 @@ class Command(BaseCommand):
         elif verb == "list":
             for token in Token.objects.order_by("created"):
                 state = "revoked" if token.revoked else "live"
-                self.stdout.write(f"{token.prefix}  {token.scope:6}  {state:7}  {token.created:%Y-%m-%d}  {token.name}")
+                self.stdout.write(
+                    f"{token.prefix}  {token.scope:6}  {state:7}  {token.created:%Y-%m-%d}  {token.name}"
+                )
         else:
             found = Token.objects.filter(prefix__startswith=options["prefix"], revoked__isnull=True)
             if found.count() != 1:
-                raise CommandError(f"{found.count()} live tokens start with {options['prefix']!r}; token list shows them")
+                raise CommandError(
+                    f"{found.count()} live tokens start with {options['prefix']!r}; token list shows them"
+                )
             found.update(revoked=timezone.now())
