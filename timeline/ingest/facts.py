@@ -54,9 +54,9 @@ _KINDS: Final[tuple[SpanKind, ...]] = (
 )
 _STATUSES: Final[tuple[Status, ...]] = ("unset", "ok", "error")
 _NOTHING: Final = Dropped()
-_SPAN_LEVEL: Final = 2  # message level of a KeyValue in a span, record, resource or scope
-_PART_LEVEL: Final = 3  # ... in a link or an annotation
-_BODY_LEVEL: Final = 2  # message level of a log record's body
+_SPAN_LEVEL: Final = 1  # message level of a KeyValue in a span, record, resource or scope
+_PART_LEVEL: Final = 2  # ... in a link or an annotation
+_BODY_LEVEL: Final = 1  # message level of a log record's body
 
 
 class Shared(NamedTuple):

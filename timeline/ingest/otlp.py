@@ -114,13 +114,14 @@ class _Salvage:
     def __init__(self, kind: _Signal, max_items: int) -> None:
         self._kind = kind
         self._max = max_items
+        self._max_steps = 8 * max_items + 1_000  # one per item, and a few per group
+        self._steps = 0
         self._items = 0
-        self._scopes = 0
         self._refused: dict[int, BadItem] = {}
 
     def run(self, body: memoryview) -> Parsed:
         groups = []
-        for number, resource in _messages(body):
+        for number, resource in self._fields(body):
             if number == 1:
                 groups.append(self._resource(resource))
                 check_count(len(groups), self._max)
@@ -128,7 +129,7 @@ class _Salvage:
 
     def _resource(self, body: memoryview) -> ResourceGroup:
         parts, scopes, schema_url = [], [], ""
-        for number, content in _messages(body):
+        for number, content in self._fields(body):
             if number == 1:
                 parts.append(content)
             elif number == 2:
@@ -140,7 +141,7 @@ class _Salvage:
 
     def _scope(self, body: memoryview, resource: Message | None) -> ScopeGroup:
         parts, found, schema_url = [], [], ""
-        for number, content in _messages(body):
+        for number, content in self._fields(body):
             if number == 1:
                 parts.append(content)
             elif number == 2:
@@ -148,8 +149,6 @@ class _Salvage:
                 check_count(self._items + len(found), self._max)
             elif number == 3:
                 schema_url = _text(content)
-        self._scopes += 1
-        check_count(self._scopes, self._max)
         scope = _one(InstrumentationScope, parts)
         usable = resource is not None and scope is not None
         return ScopeGroup(scope, schema_url, [self._item(content, usable) for content in found])
@@ -173,6 +172,29 @@ class _Salvage:
         self._refused[position] = refuse(position, verdict, bytes(content))
         return None
 
+    def _fields(self, body: memoryview) -> Iterator[tuple[int, memoryview]]:
+        """Number and content of each length-delimited field; other wire types are skipped."""
+        at, end = 0, len(body)
+        while at < end:
+            self._steps += 1
+            check_count(self._steps, self._max_steps)
+            tag, at = _varint(body, at)
+            kind = tag & 7
+            if kind == 2:
+                size, at = _varint(body, at)
+                if size > end - at:
+                    raise MalformedPayload("a field is longer than the body", remedy=_REMEDY)
+                yield tag >> 3, body[at : at + size]
+                at += size
+            elif kind == 0:
+                _, at = _varint(body, at)
+            elif kind in (1, 5):
+                at += 8 if kind == 1 else 4
+            else:
+                raise MalformedPayload("the body is not protobuf", remedy=_REMEDY)
+        if at != end:
+            raise MalformedPayload("the body ends inside a field", remedy=_REMEDY)
+
 
 def _why(noun: str, error: DecodeError) -> tuple[str, str]:
     if "depth" in str(error).lower():
@@ -190,28 +212,6 @@ def _one(kind: type[Message], parts: list[memoryview]) -> Message | None:
 
 def _text(content: memoryview) -> str:
     return bytes(content).decode("utf-8", "replace")
-
-
-def _messages(body: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Number and content of each length-delimited field; other wire types are skipped."""
-    at, end = 0, len(body)
-    while at < end:
-        tag, at = _varint(body, at)
-        kind = tag & 7
-        if kind == 2:
-            size, at = _varint(body, at)
-            if size > end - at:
-                raise MalformedPayload("a field is longer than the body", remedy=_REMEDY)
-            yield tag >> 3, body[at : at + size]
-            at += size
-        elif kind == 0:
-            _, at = _varint(body, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise MalformedPayload("the body is not protobuf", remedy=_REMEDY)
-    if at != end:
-        raise MalformedPayload("the body ends inside a field", remedy=_REMEDY)
 
 
 def _varint(body: memoryview, at: int) -> tuple[int, int]:

@@ -38,9 +38,10 @@ def _integer(found: _Number, bits: int) -> int:
     """An unsigned integer that came as number or text; absent is 0."""
     if found is None:
         return 0
-    if isinstance(found, str) and len(found) > 40:
-        raise ValueError("bad_number")
-    number = int(float(found) if isinstance(found, str) and not found.isdigit() else found)
+    try:
+        number = int(float(found) if isinstance(found, str) and not found.isdigit() else found)
+    except (ValueError, OverflowError):
+        raise ValueError("bad_number") from None
     if number < 0 or number >> bits or (isinstance(found, float) and number != found):
         raise ValueError("bad_number")
     return number

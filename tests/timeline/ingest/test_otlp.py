@@ -1,0 +1,540 @@
+"""OTLP protobuf: what becomes a fact, what is refused alone, what is refused whole."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from typing import Any
+
+import pytest
+
+from tests.timeline.ingest.otlp_requests import (
+    START,
+    accepted,
+    decoded,
+    field,
+    fixed64,
+    judged,
+    logs,
+    only,
+    put,
+    traces,
+)
+from timeline.domain import Annotation, Dropped, Entity, Event, Link, Message, Scope, Span, SpanRef
+from timeline.errors import MalformedPayload, TooLarge
+from timeline.ingest import facts
+from timeline.ingest.decode import decode, inspect
+from timeline.ingest.entities import Rules
+
+SPAN_ID = (1).to_bytes(8, "big")
+
+
+def _nested(depth: int) -> Any:
+    value: Any = "deep"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def _raw_span(name: bytes = b"ok", *more: bytes) -> bytes:
+    ids = field(1, b"\xab" * 16) + field(2, SPAN_ID)
+    return ids + field(5, name) + fixed64(7, START) + b"".join(more)
+
+
+def _raw_request(*spans: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
+    inside = field(1, scope) + b"".join(field(2, span) for span in spans) + field(3, b"url")
+    return field(1, field(1, resource) + field(2, inside) + field(3, b"url"))
+
+
+def test_a_span_arrives_with_everything_it_said() -> None:
+    request = traces(
+        {
+            "parent_span_id": b"\x02" * 8,
+            "trace_state": "vendor=1,ot=th:8",
+            "flags": 0xFFFFFFFF,
+            "kind": 5,
+            "attributes": {"messaging.system": "kafka", "order.id": 42},
+            "status": {"code": 2, "message": "boom"},
+            "dropped_attributes_count": 1,
+            "dropped_events_count": 2,
+            "dropped_links_count": 3,
+        },
+        resource={"service.name": "wallet", "service.version": "2", "deployment.environment": "prod"},
+    )
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    put(span.events.add(name="retry", time_unix_nano=START, dropped_attributes_count=4).attributes, {"n": 1})
+    put(
+        span.links.add(trace_id=b"\x03" * 16, span_id=b"\x04" * 8, trace_state="a=b", flags=1).attributes,
+        {"l": 2},
+    )
+    request.resource_spans[0].scope_spans[0].schema_url = "https://example.test/scope"
+    stored = only(request, sender="key-1", workspace="shop")
+    assert stored.fact == Span(
+        ref=SpanRef(trace_id="ab" * 16, span_id="0000000000000001"),
+        name="process bets",
+        kind="consumer",
+        parent="02" * 8,
+        links=(
+            Link(
+                ref=SpanRef(trace_id="03" * 16, span_id="04" * 8),
+                attributes={"l": 2},
+                trace_state="a=b",
+                flags=1,
+            ),
+        ),
+        service="wallet",
+        version="2",
+        environment="prod",
+        start=START + 1,
+        end=START + 5_000_000,
+        status="error",
+        status_message="boom",
+        trace_state="vendor=1,ot=th:8",
+        flags=0xFFFFFFFF,
+        scope=Scope(name="tracing", version="1.0", schema_url="https://example.test/scope"),
+        schema_url="https://opentelemetry.io/schemas/1.44.0",
+        dropped=Dropped(attributes=1, annotations=2, links=3),
+        message=Message(system="kafka", operation="process"),
+        entities=(Entity(type="order", id="42"),),
+        attributes={"messaging.system": "kafka", "order.id": 42},
+        resource={"service.name": "wallet", "service.version": "2", "deployment.environment": "prod"},
+        annotations=(Annotation(at=START, name="retry", attributes={"n": 1}, dropped_attributes=4),),
+    )
+    receipt = stored.receipt
+    assert (
+        receipt.workspace,
+        receipt.sender,
+        receipt.request,
+        receipt.position,
+    ) == ("shop", "key-1", "request-1", 0)
+    assert receipt.sampled
+    assert receipt.received == START + 1_000_000_000
+
+
+def test_a_log_record_arrives_with_everything_it_said() -> None:
+    request = logs(
+        {
+            "event_name": "bet.placed",
+            "severity_text": "INFO",
+            "severity_number": 9,
+            "body": {"bet": {"id": 7}},
+            "trace_id": b"\x01" * 16,
+            "span_id": b"\x02" * 8,
+            "flags": 1,
+            "attributes": {"k": "v"},
+            "dropped_attributes_count": 2,
+        }
+    )
+    assert only(request, "logs").fact == Event(
+        kind="log",
+        name="bet.placed",
+        ref=SpanRef(trace_id="01" * 16, span_id="02" * 8),
+        service="wallet",
+        at=START,
+        observed=START + 1_000_000,
+        severity="INFO",
+        severity_number=9,
+        body={"bet": {"id": 7}},
+        scope=Scope(name="wallet.bets"),
+        flags=1,
+        dropped=Dropped(attributes=2),
+        entities=(Entity(type="bet", id="7"),),
+        attributes={"k": "v"},
+        resource={"service.name": "wallet"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ({"event_name": "a", "attributes": {"event.name": "b"}}, "a"),
+        ({"attributes": {"event.name": "b"}, "body": "text"}, "b"),
+        ({"body": "\n first line \nsecond"}, "first line"),
+        ({"body": "x" * 300}, "x" * 200),
+        ({"body": "  "}, "wallet.bets"),
+        ({"body": 5}, "wallet.bets"),
+        ({}, "wallet.bets"),
+    ],
+)
+def test_a_log_record_is_named_by_its_event_else_by_its_first_line(record: dict[str, Any], name: str) -> None:
+    assert name == only(logs(record), "logs").fact.name
+
+
+def test_a_log_record_with_no_name_at_all_is_still_a_fact() -> None:
+    request = logs({})
+    request.resource_logs[0].scope_logs[0].ClearField("scope")
+    assert only(request, "logs").fact.name == "log"
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "span_id", "ref"),
+    [
+        (b"", b"", None),
+        (bytes(16), b"\x02" * 8, None),
+        (b"\x01" * 15, b"\x02" * 8, None),
+        (b"\x01" * 16, b"", SpanRef(trace_id="01" * 16, span_id="")),
+        (b"\x01" * 16, bytes(8), SpanRef(trace_id="01" * 16, span_id="")),
+        (b"\x01" * 16, b"\x02" * 7, SpanRef(trace_id="01" * 16, span_id="")),
+    ],
+)
+def test_a_log_record_with_an_invalid_id_is_kept_outside_the_trace(
+    trace_id: bytes, span_id: bytes, ref: SpanRef | None
+) -> None:
+    request = logs({"trace_id": trace_id, "span_id": span_id})
+    assert (judged(request, "logs").items, judged(request, "logs").refused) == (1, ())
+    assert ref == only(request, "logs").fact.ref
+
+
+def test_a_log_record_without_a_time_is_placed_by_when_it_was_observed() -> None:
+    stored = only(logs({"time_unix_nano": 0}), "logs")
+    assert isinstance(stored.fact, Event)
+    assert (stored.fact.at, stored.fact.observed) == (START + 1_000_000, START + 1_000_000)
+    odd = only(logs({"time_unix_nano": 5}), "logs")
+    assert odd.fact.at == 5
+    assert odd.receipt.id[:8] == stored.receipt.id[:8]
+    assert only(logs({"time_unix_nano": 0, "observed_time_unix_nano": 0}), "logs").fact.at is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "text", "\x00", "😀", "x" * 65_536, b"", b"\x00\xff", True, False, None),
+        *(0, -(2**63), 2**63 - 1, 0.0, 1.5),
+        *([], {}, ["a", 1, None, [2.5]], {"": "empty key", "a": {"b": [b"x"]}}),
+    ],
+)
+@pytest.mark.parametrize("place", ["resource", "scope", "span", "annotation", "link", "body"])
+def test_every_kind_of_value_survives_in_every_place(place: str, value: Any) -> None:
+    request: Any
+    if place == "body":
+        request = logs({"body": value} if value is not None else {})
+        fact = only(request, "logs").fact
+        assert isinstance(fact, Event)
+        assert (value, type(value)) == (fact.body, type(fact.body))
+        return
+    request = traces({})
+    group = request.resource_spans[0]
+    scope = group.scope_spans[0]
+    span = scope.spans[0]
+    pairs = {
+        "resource": group.resource.attributes,
+        "scope": scope.scope.attributes,
+        "span": span.attributes,
+        "annotation": span.events.add(name="e").attributes,
+        "link": span.links.add(trace_id=b"\x03" * 16, span_id=b"\x04" * 8).attributes,
+    }
+    put(pairs[place], {"key": value})
+    found = only(request).fact
+    assert isinstance(found, Span)
+    attributes = {
+        "resource": found.resource,
+        "scope": found.scope.attributes,
+        "span": found.attributes,
+        "annotation": found.annotations[0].attributes,
+        "link": found.links[0].attributes,
+    }[place]
+    assert (value, type(value)) == (attributes["key"], type(attributes["key"]))
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [(float("nan"), "NaN"), (float("inf"), "Infinity"), (float("-inf"), "-Infinity")]
+)
+def test_numbers_that_json_cannot_write_are_kept_by_name(sent: float, kept: str) -> None:
+    assert only(traces({"attributes": {"x": sent, "y": [sent]}})).fact.attributes == {"x": kept, "y": [kept]}
+
+
+def test_of_a_repeated_key_the_last_value_is_kept() -> None:
+    request = traces({"attributes": {"k": "first"}})
+    put(request.resource_spans[0].scope_spans[0].spans[0].attributes, {"k": 2})
+    assert only(request).fact.attributes == {"k": 2}
+
+
+def test_fields_of_profiles_are_absent() -> None:
+    request = traces({})
+    pair = request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="k", key_strindex=4)
+    pair.value.string_value_strindex = 7
+    assert only(request).fact.attributes == {"k": None}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "placed"),
+    [(0, 0, False), (2**64 - 1, 2**64 - 1, False), (START, START - 1, True), (1, 2, False), (START, 0, True)],
+)
+def test_times_that_cannot_be_are_kept(start: int, end: int, placed: bool) -> None:
+    stored = only(traces({"start_time_unix_nano": start, "end_time_unix_nano": end}))
+    assert (stored.fact.at, stored.fact.until) == (start or None, end or None)
+    assert placed == (stored.receipt.id[:8] != "AAAAAAAA")
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3, 4, 5, 6, 99, -1])
+def test_an_unknown_kind_or_status_is_unspecified(kind: int) -> None:
+    fact = only(traces({"kind": kind, "status": {"code": kind}})).fact
+    names = ["unspecified", "internal", "server", "client", "producer", "consumer"]
+    assert isinstance(fact, Span)
+    assert fact.kind == (names[kind] if 0 <= kind < 6 else "unspecified")
+    assert fact.status == (["unset", "ok", "error"][kind] if 0 <= kind < 3 else "unset")
+
+
+def test_an_all_zero_parent_is_no_parent() -> None:
+    fact = only(traces({"parent_span_id": bytes(8)})).fact
+    assert isinstance(fact, Span)
+    assert fact.parent is None
+
+
+def test_a_link_with_unusable_ids_keeps_what_it_says() -> None:
+    request = traces({})
+    put(request.resource_spans[0].scope_spans[0].spans[0].links.add(trace_id=bytes(16)).attributes, {"a": 1})
+    fact = only(request).fact
+    assert isinstance(fact, Span)
+    assert fact.links == (Link(ref=SpanRef(trace_id="0" * 32, span_id=""), attributes={"a": 1}),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"trace_id": bytes(16)}, "bad_trace_id"),
+        ({"trace_id": b""}, "bad_trace_id"),
+        ({"trace_id": b"\x01" * 17}, "bad_trace_id"),
+        ({"span_id": bytes(8)}, "bad_span_id"),
+        ({"span_id": b"\x01" * 16}, "bad_span_id"),
+        ({"parent_span_id": b"\x01"}, "bad_parent_id"),
+    ],
+)
+def test_a_span_with_a_bad_id_is_refused_alone_with_its_bytes(fields: dict[str, Any], reason: str) -> None:
+    request = traces({"name": "before"}, fields, {"name": "after"})
+    found = judged(request)
+    assert (found.items, len(found.refused)) == (3, 1)
+    item = found.refused[0]
+    assert (1, reason) == (item.position, item.reason)
+    assert item.data == request.resource_spans[0].scope_spans[0].spans[1].SerializeToString()
+    kept = decoded(request)
+    assert kept.poison == []
+    assert [(one.fact.name, one.receipt.position) for one in kept.facts] == [("before", 0), ("after", 2)]
+
+
+def test_a_span_with_endless_parts_is_refused_alone() -> None:
+    request = traces({}, {})
+    for _ in range(10_001):
+        request.resource_spans[0].scope_spans[0].spans[0].events.add()
+    assert [item.reason for item in judged(request).refused] == ["too_many_parts"]
+    assert [one.receipt.position for one in decoded(request).facts] == [1]
+
+
+def test_an_empty_request_is_fine() -> None:
+    assert judged(b"").items == 0
+    assert decoded(b"").facts == []
+    request = traces()
+    request.resource_spans.add()
+    assert judged(request).items == 0
+
+
+@pytest.mark.parametrize("depth", [47, 48, 49, 50, 60, 300])
+def test_a_span_nested_too_deep_costs_only_itself(depth: int) -> None:
+    value = field(1, b"deep")
+    for _ in range(depth):
+        value = field(5, field(1, value))
+    bad = _raw_span(b"deep", field(9, field(1, b"x") + field(2, value)))
+    body = _raw_request(_raw_span(b"before"), bad, _raw_span(b"after"))
+    found, kept = judged(body), decoded(body)
+    deep = depth > 49
+    assert (3, ["too_deep"] if deep else []) == (found.items, [item.reason for item in found.refused])
+    assert ([0, 2] if deep else [0, 1, 2]) == [one.receipt.position for one in kept.facts]
+    assert kept.poison == []
+    if deep:
+        assert found.refused[0].data == bad
+    else:
+        assert kept.facts[1].fact.attributes == {"x": _nested(depth)}
+
+
+def test_a_span_with_text_that_is_not_utf8_costs_only_itself() -> None:
+    body = _raw_request(_raw_span(), _raw_span(b"\xff"), _raw_span(b"after"))
+    assert [(1, "undecodable", _raw_span(b"\xff"))] == [
+        (item.position, item.reason, item.data) for item in judged(body).refused
+    ]
+    kept = decoded(body)
+    assert [(one.fact.name, one.fact.schema_url) for one in kept.facts] == [("ok", "url"), ("after", "url")]
+
+
+@pytest.mark.parametrize("part", ["resource", "scope"])
+def test_a_resource_that_does_not_decode_takes_its_own_spans_only(part: str) -> None:
+    bad = field(1, field(1, b"\xff")) if part == "resource" else field(1, b"\xff")
+    body = _raw_request(_raw_span(), _raw_span(), **{part: bad}) + _raw_request(_raw_span(b"fine"))
+    assert [item.reason for item in judged(body).refused] == ["bad_resource"] * 2
+    assert [one.fact.name for one in decoded(body).facts] == ["fine"]
+
+
+def test_unknown_fields_of_every_wire_type_are_ignored() -> None:
+    unknown = b"\xa0\x06\x7f" + b"\xa5\x06abcd" + b"\xa1\x06abcdefgh" + field(100, b"more")
+    good = field(1, field(2, unknown + field(2, _raw_span() + unknown))) + unknown
+    assert [one.fact.name for one in decoded(good).facts] == ["ok"]
+    # one bad span makes the walker see the same bytes
+    assert [one.fact.name for one in decoded(good + _raw_request(_raw_span(b"\xff"))).facts] == ["ok"]
+
+
+def test_a_large_body_is_read_item_by_item_with_equal_result() -> None:
+    spans = [{"name": f"n{number}", "attributes": {"x": "y" * 70_000}} for number in range(70)]
+    request = traces(*spans, {"attributes": {"x": "y" * (4 * 1024 * 1024)}})
+    found = judged(request)
+    assert (found.items, [item.reason for item in found.refused]) == (71, ["too_large"])
+    small = [only(traces(one)).fact.attributes for one in spans]
+    assert small == [one.fact.attributes for one in decoded(request).facts]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not protobuf at all",
+        b"\x0a",
+        b"\x0a\x05ab",
+        b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        b"\x09abc",
+        b"\x0b",
+        b"\x0c",
+        b"\x0e",
+        b"\x80",
+        traces({}).SerializeToString()[:-1],
+        b"{}",
+        b"<html>",
+    ],
+)
+def test_bytes_that_are_no_request_are_malformed(body: bytes) -> None:
+    for call in (judged, decoded):
+        with pytest.raises(MalformedPayload) as caught:
+            call(body)
+        assert caught.value.remedy
+
+
+def test_items_are_limited_not_only_bytes() -> None:
+    request = traces()
+    for _ in range(200_000):
+        request.resource_spans[0].scope_spans[0].spans.add()
+    body = gzip.compress(request.SerializeToString())
+    assert len(body) < 1_500
+    started = time.process_time()
+    with pytest.raises(TooLarge) as caught:
+        judged(body, content_encoding="gzip")
+    assert caught.value.remedy
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        field(1, b"") * 2_000_000,
+        field(1, field(2, b"") * 2_000_000),
+        field(1, b"") * 30_000_000,
+        field(1, field(2, b"") * 30_000_000),
+        field(1, field(2, field(2, b"") * 30_000_000)),
+        field(1, field(1, b"") * 30_000_000),
+        field(1, b"\x20\x00" * 30_000_000),
+    ],
+    ids=["resources", "scopes", "many resources", "many scopes", "many spans", "many parts", "other fields"],
+)
+def test_empty_groups_are_limited_too(body: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(TooLarge):
+        judged(body)
+    assert time.process_time() - started < 10
+
+
+def test_the_limit_of_items_is_met_exactly() -> None:
+    request = traces({}, {}, {})
+    assert inspect(accepted(request), max_items=3).items == 3
+    with pytest.raises(TooLarge):
+        inspect(accepted(request), max_items=2)
+    with pytest.raises(TooLarge):
+        decode(accepted(request), Rules.default(), max_items=2)
+
+
+def test_an_item_that_makes_us_fail_is_poison_and_its_neighbours_survive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = facts.samples
+
+    def failing(state: str) -> bool:
+        if state == "a=b":
+            raise KeyError("a defect of ours")
+        return real(state)
+
+    monkeypatch.setattr(facts, "samples", failing)
+    request = traces({"name": "before"}, {"trace_state": "a=b"}, {"name": "after"})
+    found = decoded(request)
+    assert [one.fact.name for one in found.facts] == ["before", "after"]
+    assert [(item.position, item.reason) for item in found.poison] == [(1, "decoder_failed")]
+    assert found.poison[0].data == request.resource_spans[0].scope_spans[0].spans[1].SerializeToString()
+
+
+def test_spans_of_one_request_share_their_resource() -> None:
+    one, two = decoded(traces({}, {})).facts
+    assert one.fact.resource is two.fact.resource
+    assert one.fact.scope is two.fact.scope
+
+
+def test_identity_of_a_span_holds_kind_and_service_and_not_the_time() -> None:
+    plain = only(traces({}))
+    other_time = only(traces({"start_time_unix_nano": START + 10**9}))
+    assert plain.receipt.identity == other_time.receipt.identity
+    assert plain.receipt.content != other_time.receipt.content
+    server = only(traces({"kind": 2}))
+    elsewhere = only(traces({}, resource={"service.name": "odds"}))
+    abroad = only(traces({}), workspace="other")
+    names = {one.receipt.identity for one in (plain, server, elsewhere, abroad)}
+    assert len(names) == 4
+
+
+def test_content_knows_nothing_of_receiving() -> None:
+    first = only(traces({"name": "x"}), received=1, id="a", sender="s")
+    second = decoded(traces({"name": "other"}, {"name": "x", "span_id": SPAN_ID, "start_time_unix_nano": START + 1}), received=2).facts[1]  # fmt: skip  # noqa: E501
+    assert first.receipt.content == second.receipt.content
+    assert first.receipt.id == second.receipt.id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"end_time_unix_nano": START},
+        {"parent_span_id": b"\x09" * 8},
+        {"trace_state": "a=b"},
+        {"flags": 2},
+        {"status": {"code": 1}},
+        {"status": {"message": "x"}},
+        {"attributes": {"a": 1}},
+        {"dropped_attributes_count": 1},
+        {"events": [{"name": "e"}]},
+        {"links": [{"trace_id": b"\x01" * 16}]},
+    ],
+)
+def test_any_other_word_makes_other_content(change: dict[str, Any]) -> None:
+    assert only(traces({})).receipt.content != only(traces(change)).receipt.content
+    assert only(traces({})).receipt.content != only(traces({}, resource={"service.name": "wallet", "x": 1})).receipt.content  # fmt: skip  # noqa: E501
+
+
+def test_rules_do_not_change_the_content() -> None:
+    request = traces({"attributes": {"slip": "1"}})
+    ruled = only(request, rules=Rules.default().extended(attributes={"slip": "bet"}))
+    assert ruled.fact.entities == (Entity(type="bet", id="1"),)
+    assert only(request).receipt == ruled.receipt
+
+
+def test_equal_log_records_of_a_request_are_told_apart_and_a_retry_is_recognised() -> None:
+    request = logs({"body": "tick"}, {"body": "tick"}, {"body": "tock"})
+    first, again = decoded(request, "logs").facts, decoded(request, "logs", id="request-2").facts
+    assert len({one.receipt.identity for one in first}) == 3
+    assert [one.receipt.id for one in first] == [one.receipt.id for one in again]
+    assert first[0].receipt.content == first[1].receipt.content
+    assert first[0].receipt.tie < first[1].receipt.tie < first[2].receipt.tie
+
+
+@pytest.mark.parametrize(
+    ("body", "partial"),
+    [
+        ({str(number): number for number in range(200)}, False),
+        ({str(number): number for number in range(201)}, True),
+        ({"a": [[1] * 150, {"b": [2] * 51}]}, True),
+        ("x" * 10_000, False),
+        ([], False),
+    ],
+)
+def test_a_body_with_more_leaves_than_are_indexed_is_marked(body: Any, partial: bool) -> None:
+    assert partial == only(logs({"body": body}), "logs").receipt.partial
