@@ -5,7 +5,8 @@ overlap the range. Times are ns UTC. Nothing is looked up here.
 
 **What is judged.** A range that reaches beyond the watermark ``up_to`` is split there: the
 verdict covers the part before it, and "not seen" then says "up to". A range of which no
-part lies before the watermark cannot be judged.
+part lies before the watermark cannot be judged. Requests that have waited for less than
+``settling`` are the ordinary way in: they only move the watermark.
 
 **When an obstacle counts.** A fact placed in the range ``[start, end)`` can be received at
 any moment after ``start``: at once, or late. If every later moment counted, one refused item
@@ -97,6 +98,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     pending_items: int = 0
     oldest_pending: int | None = None  # received time; None: unknown, so any
     visibility_lag: int = 0
+    settling: int = 3 * SECOND // 2  # what waits shorter is on its way: it moves the watermark, no more
     recorded_since: int | None = None  # None: nothing was ever recorded
     recorded: tuple[tuple[int, int], ...] = ()
     complete: tuple[tuple[int, int], ...] = ()
@@ -185,6 +187,8 @@ def _backlog(evidence: Evidence) -> Iterator[Obstacle]:
     oldest = evidence.up_to if evidence.oldest_pending is None else evidence.oldest_pending
     start, end = _arrivals(evidence)
     if oldest >= end or evidence.now < start:
+        return
+    if evidence.now - oldest < evidence.settling + evidence.visibility_lag and _start(evidence) < oldest:
         return
     what = plural(requests, "request") if requests else plural(items, "item")
     yield Obstacle(

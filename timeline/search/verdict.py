@@ -92,7 +92,7 @@ def _not_seen(evidence: Evidence) -> str:
     start, end = evidence.window.start, evidence.window.end
     if end is None or end > evidence.up_to or start is None:
         return f"Not seen up to {format_moment(evidence.up_to, evidence.now)} UTC."
-    low, high = format_bound(start, evidence.now), format_bound(end, evidence.now)
-    if same_day(start, end):
-        high = format_bound(end, end)
+    low, high = format_bound(start, evidence.now), format_bound(end, end)
+    if not same_day(start, end):  # then each side names its day, today included
+        low, high = format_bound(start, end), format_bound(end, start)
     return f"Not seen between {low} and {high} UTC."
