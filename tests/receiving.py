@@ -85,9 +85,12 @@ class Running:
         self.process.wait(20)
 
     def accepted(self, count: int = 1) -> list[Accepted]:
-        """What is in the inbox once it holds ``count`` requests, oldest first."""
-        wait_for(lambda: self.inbox().backlog().requests >= count, f"{count} accepted requests")
-        return [claimed.request for claimed in self.inbox().claim(items=1 << 30, size=1 << 30)[1]]
+        """Takes what is in the inbox out of it, once that is ``count`` requests, oldest first."""
+        inbox = self.inbox()
+        wait_for(lambda: inbox.backlog().requests >= count, f"{count} accepted requests")
+        lease, claimed = inbox.claim(items=1 << 30, size=1 << 30)
+        inbox.release(lease, {one.request.id: [] for one in claimed})
+        return [one.request for one in claimed]
 
     def inbox(self) -> Inbox:
         """The receiver's inbox, seen from this process."""
