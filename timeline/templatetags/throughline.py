@@ -130,3 +130,15 @@ def copy(text: object, what: str = "value") -> SafeString:
 def when_text(ns: int, style: str = "clock") -> str:
     """The text of a moment alone, for labels inside drawings."""
     return _written(ns, style)
+
+
+@register.filter
+def half(number: float) -> float:
+    """Half of it, for what is centred."""
+    return number / 2
+
+
+@register.filter
+def minus(number: int, other: int) -> int:
+    """The difference."""
+    return number - other

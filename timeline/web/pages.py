@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from timeline import wiring
 from timeline.errors import BadQuery, ThroughlineError
+from timeline.reading.search import Ask
+from timeline.search.query import Window
+from timeline.web import words
 from timeline.web.asked import ask_of
+from timeline.web.contexts.fact import fact_page
 from timeline.web.contexts.frame import frame, kept
+from timeline.web.contexts.home import home_page
 from timeline.web.contexts.search import search_page, syntax_error
+from timeline.web.contexts.trace import KEPT as TRACE_PARAMETERS
+from timeline.web.contexts.trace import rows_json, trace_page
 from timeline.web.problems import status_of
 
 log = logging.getLogger(__name__)
@@ -62,6 +72,19 @@ def answered(view: View) -> View:
 
 @require_safe
 @answered
+def home(request: HttpRequest) -> HttpResponse:
+    """``/``: the box, examples, what the last hour brought; or how to send the first span."""
+    hour = Window(start=time.time_ns() - words.HOUR, end=time.time_ns())
+    answer = wiring.reading().search(Ask(text="", window=hour))
+    host = request.get_host().rsplit(":", 1)[0]
+    receiver = f"http://{host}:{settings.THROUGHLINE['THROUGHLINE_RECEIVER_PORT']}"
+    keyless = settings.THROUGHLINE["THROUGHLINE_RECEIVER_HOST"] in ("127.0.0.1", "localhost", "::1")
+    context = {"frame": frame(request, "home", "Home"), **home_page(answer, receiver, keyless=keyless)}
+    return render(request, "timeline/home.html", context)
+
+
+@require_safe
+@answered
 def search(request: HttpRequest) -> HttpResponse:
     """``/search``: the verdict, what it rests on, and the rows."""
     params = {**kept(request), **{name: request.GET[name] for name in ("cursor", "view") if request.GET.get(name)}}
@@ -73,6 +96,53 @@ def search(request: HttpRequest) -> HttpResponse:
         return render(request, "timeline/search.html", context, status=400)
     page = frame(request, "search", "Search", q=answer.text or params.get("q", ""), understood=answer.understood)
     return render(request, "timeline/search.html", {"frame": page, **search_page(answer, params)})
+
+
+@require_safe
+@answered
+def fact(request: HttpRequest, fact_id: str) -> HttpResponse:
+    """``/facts/<id>``: one span or event, whole; ``?part=panel`` is the side panel alone."""
+    answer = wiring.reading().fact(fact_id)
+    if answer is None:
+        return error_page(
+            request,
+            404,
+            "No fact has this id.",
+            detail=f"Nothing is stored as {fact_id[:40]}; it may have left retention.",
+            remedy="Paste what you know of it into the box: the search says whether it was seen.",
+        )
+    part = "timeline/_panel.html" if request.GET.get("part") == "panel" else "timeline/fact.html"
+    context = {"frame": frame(request, "fact", "Fact"), **fact_page(answer, kept(request))}
+    return render(request, part, context)
+
+
+@require_safe
+@answered
+def trace(request: HttpRequest, trace_id: str) -> HttpResponse:
+    """``/traces/<id>``: the waterfall, or the table, of one trace."""
+    answer = wiring.reading().trace(trace_id)
+    if answer is None:
+        return error_page(
+            request,
+            404,
+            "Nothing of this trace was seen.",
+            detail=f"No span or event names the trace {trace_id[:40]}.",
+            remedy="Paste the id into the box: the search says whether that is proof that it never came.",
+        )
+    params = {name: request.GET[name] for name in TRACE_PARAMETERS if request.GET.get(name)}
+    context = {"frame": frame(request, "trace", "Trace"), **trace_page(answer, params)}
+    return render(request, "timeline/trace.html", context)
+
+
+@require_safe
+@answered
+def trace_rows(request: HttpRequest, trace_id: str) -> HttpResponse:
+    """``/traces/<id>/rows``: every row as numbers, for the script that draws long traces."""
+    answer = wiring.reading().trace(trace_id)
+    if answer is None:
+        return HttpResponse(status=404)
+    params = {name: request.GET[name] for name in TRACE_PARAMETERS if request.GET.get(name)}
+    return HttpResponse(orjson.dumps(rows_json(answer, params)), content_type="application/json")
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

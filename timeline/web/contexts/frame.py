@@ -28,6 +28,7 @@ QUICK = (
     ("14d", "14 days"),
     ("all", "All"),
 )
+WIDE = ("trace", "entity")  # pages whose drawing needs the room of the rail
 CARRIED = ("from", "to", "range", "sort")  # what a search keeps when its text changes
 
 
@@ -61,7 +62,7 @@ def frame(request: HttpRequest, page: str, title: str, **more: Any) -> dict[str,
         "q": q,
         "params": params,
         "theme": _choice(request, "theme", ("light", "dark"), "auto"),
-        "rail": _choice(request, "rail", ("closed",), "open"),
+        "rail": _choice(request, "rail", ("closed", "open"), "closed" if page in WIDE else "open"),
         "zone": _choice(request, "zone", ("local",), "utc"),
         "places": [
             {"href": href, "label": label, "short": short, "icon": icon, "here": key == page}
