@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.contract.pair import Pair
@@ -17,10 +18,19 @@ from timeline.store.tantivy import TantivyStore
 
 
 class Opened:
-    """An adapter on its own empty data; ``reopen`` closes the store and opens the data anew."""
+    """An adapter on its own empty data.
 
-    def __init__(self, open_store: Callable[[], Store], remove: Callable[[], None] = lambda: None) -> None:
-        self._open, self._remove = open_store, remove
+    ``open_store`` opens that data as another process would; ``fields`` counts the fields
+    that the engine knows by now; ``remove`` drops the data.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        fields: Callable[[], int],
+        remove: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._open, self.fields, self._remove = open_store, fields, remove
         self.store = self._opened()
 
     def _opened(self) -> Store:
@@ -41,7 +51,10 @@ class Opened:
 
 
 def _embedded(folder: Path) -> Opened:
-    return Opened(lambda: TantivyStore(folder / "index", writable=True))
+    def fields() -> int:
+        return len(msgspec.json.decode((folder / "index" / "meta.json").read_bytes())["schema"])
+
+    return Opened(lambda: TantivyStore(folder / "index", writable=True), fields)
 
 
 ADAPTERS: dict[str, Callable[[Path], Opened]] = {"tantivy": _embedded}

@@ -3,9 +3,9 @@
 import pytest
 
 from tests import builders as b
+from tests.contract.conftest import Opened
 from tests.contract.pair import asking
 from timeline.search.query import AttributeBetween, AttributeExists, AttributeIs
-from timeline.store.port import Store
 
 
 def with_keys(number: int):
@@ -16,15 +16,14 @@ def with_keys(number: int):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_million_distinct_keys_add_no_field_and_are_found(
-    store: Store, request: pytest.FixtureRequest
-) -> None:
+def test_a_million_distinct_keys_add_no_field_and_are_found(opened: Opened) -> None:
+    store = opened.store
     store.write([with_keys(0)])
-    before = field_count(store)
+    before = opened.fields()
     for start in range(1, 100_001, 5_000):
         reports = store.write([with_keys(n) for n in range(start, start + 5_000)])
         assert {"stored"} == {report.outcome for report in reports}
-    assert before == field_count(store)
+    assert before == opened.fields()
     for number in (0, 1, 77_777, 100_000):
         key = number * 10
         expected = [with_keys(number).receipt.id]
@@ -34,9 +33,3 @@ def test_a_million_distinct_keys_add_no_field_and_are_found(
             AttributeBetween(f"key.{key + 3}", 2.5, 3.5),
         ):
             assert expected == [row.id for row in store.search(asking(where)).rows]
-
-
-def field_count(store: Store) -> int:
-    """How many fields the engine knows; each adapter tells by ``fields``."""
-    count: int = store.fields()  # type: ignore[attr-defined]
-    return count

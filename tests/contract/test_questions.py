@@ -97,7 +97,7 @@ def test_a_tree_nested_beyond_reason_is_an_error(store: Store) -> None:
 
 NUMBERS = [
     0, 1, -1, 0.5, -0.5, 2, 3, 7, 10, 255, 256, 1000, 999.999, 1e9, -1e9, 1e-9, 5e-324, 1.7e308, -1.7e308,
-    (1 << 53) - 1, 1 << 53, (1 << 53) + 1, (1 << 63) - 1, -(1 << 63), float("inf"), float("-inf"), float("nan"),
+    (1 << 53) - 1, 1 << 53, (1 << 53) + 1, (1 << 63) - 1, -(1 << 63), math.inf, -math.inf, math.nan,
 ]  # fmt: skip
 
 

@@ -87,17 +87,20 @@ class State:
         time = "received" if order == "received" else "placed"
         return Ordering(self.searcher, query, time=time, newest=order != "oldest", id_of=self._id)
 
-    def lookup(self, workspace: str | None, ids: Iterable[str]) -> dict[str, Stored]:
-        """The facts stored under these ids."""
-        found: dict[str, Stored] = {}
+    def addressed(
+        self, ids: Iterable[str], workspace: str | None = None
+    ) -> Iterator[tuple[Stored, tantivy.DocAddress]]:
+        """The facts stored under these ids, and where; of one workspace, or of any."""
         for chunk in _chunks(ids, LOOKUP):
             query = one_of(field_token("id", fact_id) for fact_id in chunk)
             if workspace is not None:
                 query = self.within(workspace, query)
             for _, address in self.searcher.search(query, limit=len(chunk), count=False).hits:
-                stored = self.fact(address)
-                found[stored.receipt.id] = stored
-        return found
+                yield self.fact(address), address
+
+    def lookup(self, ids: Iterable[str], workspace: str | None = None) -> dict[str, Stored]:
+        """The facts stored under these ids, by id."""
+        return {stored.receipt.id: stored for stored, _ in self.addressed(ids, workspace)}
 
 
 class Reader:
@@ -204,7 +207,7 @@ class Reader:
         """Whole facts by id."""
         state = self.state()
         with folder.engine("reading facts"):
-            found = state.lookup(workspace, dict.fromkeys(ids))
+            found = state.lookup(dict.fromkeys(ids), workspace)
         return [found.get(fact_id) for fact_id in ids]
 
     def group(self, identity: str, workspace: str) -> list[Stored]:

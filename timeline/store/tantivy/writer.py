@@ -27,9 +27,11 @@ from timeline.store.tantivy import folder
 from timeline.store.tantivy.codec import Codec, Packer
 from timeline.store.tantivy.compile import between, both, token
 from timeline.store.tantivy.reader import Reader
+from timeline.store.tantivy.reclaim import left_over, parts
 from timeline.store.tantivy.schema import document, refusal
 
 INTERVAL: Final = 0.5  # s between commits while batches are being prepared
+FREEING: Final = 60.0  # s an expiry waits for merges; later commits free the rest
 HEAP: Final = 96_000_000  # bytes the engine gathers before it writes a segment by itself
 
 
@@ -60,6 +62,7 @@ class Writer:
         self._engine: tantivy.IndexWriter | None = self._open()
         # _turn guards everything below; _adding guards the engine and is taken first.
         self._adding = threading.Lock()
+        self._expiring = threading.Lock()
         self._turn = threading.Condition()
         self._preparing = 0
         self._committing = False
@@ -70,7 +73,7 @@ class Writer:
         self._starts: list[int] = []  # generations that running batches looked their ids up in
         self._fresh: dict[str, _Known] = {}  # added, not committed
         self._recent: deque[tuple[int, dict[str, _Known]]] = deque()  # committed while others prepared
-        self._paused = False
+        self._paused = self._closed = False
 
     def _open(self) -> tantivy.IndexWriter:
         with folder.engine(
@@ -109,15 +112,17 @@ class Writer:
 
     def _begin(self) -> int:
         with self._turn:
-            while self._paused:
+            while self._paused and not self._closed:
                 self._turn.wait()
+            if self._closed:
+                raise StoreUnavailable("the embedded index was closed", remedy="write after the restart")
             self._preparing += 1
             self._starts.append(self._generation)
             return self._generation
 
     def _prepare(self, facts: Sequence[Stored]) -> _Plan:
         """Reports for what the newest commit holds already, documents for the rest."""
-        known = self._reader.state().lookup(None, dict.fromkeys(stored.receipt.id for stored in facts))
+        known = self._reader.state().lookup(dict.fromkeys(stored.receipt.id for stored in facts))
         plan: _Plan = []
         for stored in facts:
             there = known.get(stored.receipt.id)
@@ -132,7 +137,7 @@ class Writer:
     def _variant(self, stored: Stored) -> _Ready | ItemReport:
         """Other content of a stored fact: kept under an id of its own."""
         own = variant_id(stored)
-        there = self._reader.state().lookup(None, [own]).get(own)
+        there = self._reader.state().lookup([own]).get(own)
         if there is not None:
             return _already(own, there.receipt.request)
         return self._ready(_replace(stored, id=own, variant=True))
@@ -218,12 +223,12 @@ class Writer:
                 self._committing = False
                 self._turn.notify_all()
 
-    def _commit_added(self) -> None:
+    def _commit_added(self, *, always: bool = False) -> None:
         """Holds ``_adding``."""
         with self._turn:
             number = self._added
             self._last_commit = time.monotonic()
-        if not self._fresh:
+        if not self._fresh and not always:
             # Repeats alone: what they repeat is durable already.
             with self._turn:
                 self._durable = max(self._durable, number)
@@ -273,42 +278,70 @@ class Writer:
     def expire(self, before: int, workspace: str) -> int:
         """Remove facts of a workspace placed before ``before``; returns how many went."""
         doomed = both(between("placed", None, before - 1), token(field_token("workspace", workspace)))
+        with self._expiring:
+            count = self._remove(doomed)
+            if count:
+                for living in parts(self._path, self._reader):
+                    self._move(living)
+                self._free()
+        return count
+
+    def _free(self) -> None:
+        """Drop the files of emptied segments, once running merges have let go of them."""
+        deadline = time.monotonic() + FREEING
+        while True:
+            with self._adding, folder.engine("freeing disk"), self._engine_lost():
+                self._reader.state()  # this process, too, must let go
+                self._engine_now().garbage_collect_files()
+            if not left_over(self._path) or time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+
+    def _remove(self, doomed: tantivy.Query) -> int:
+        """Delete while no batch runs: one that looked before must not bring anything back."""
         with self._turn:
-            while self._paused:
-                self._turn.wait()
             self._paused = True
+            while self._starts:
+                self._turn.wait()
         try:
-            with self._turn:
-                while self._starts:  # a batch that looked before must not bring anything back
-                    self._turn.wait()
             with self._adding:
                 count = self._reader.state().count(doomed)
                 if count:
                     with folder.engine("expiring facts"), self._engine_lost():
-                        engine = self._engine_now()
-                        engine.delete_documents_by_query(doomed)
-                        engine.commit()
-                        self._reader.state()
-                        engine.garbage_collect_files()
+                        self._engine_now().delete_documents_by_query(doomed)
+                        self._engine_now().commit()
         finally:
             with self._turn:
                 self._paused = False
                 self._turn.notify_all()
         return count
 
+    def _move(self, living: list[Stored]) -> None:
+        """Write facts anew and drop their old copies, in one commit."""
+        with self._adding:
+            with folder.engine("moving facts"), self._engine_lost():
+                for stored in living:
+                    self._engine_now().delete_documents_by_term("kv", field_token("id", stored.receipt.id))
+                    blob = self._packer.pack(stored)
+                    self._engine_now().add_document(document(stored, fact_tokens(stored.fact), blob))
+            self._commit_added(always=True)
+
     def close(self) -> None:
         """Finish what is under way and let go of the lock."""
-        with self._turn:
-            while self._paused:
-                self._turn.wait()
-            self._paused = True  # nobody starts any more
-            while self._starts:
-                self._turn.wait()
-        with self._adding:
-            engine, self._engine = self._engine, None
-            if engine is not None:
-                with folder.engine("closing the index"):
-                    engine.wait_merging_threads()
+        with self._expiring:
+            with self._turn:
+                self._closed = True
+                self._turn.notify_all()
+                while self._starts:
+                    self._turn.wait()
+            with self._adding:
+                self._shut()
+
+    def _shut(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            with folder.engine("closing the index"):
+                engine.wait_merging_threads()
 
 
 class _Lost:
