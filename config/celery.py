@@ -11,6 +11,7 @@ from pathlib import Path
 
 from celery import Celery, bootsteps
 from celery.signals import setup_logging
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -36,6 +37,7 @@ app.conf.update(
         "tidy": {"task": "timeline.tasks.tidy", "schedule": 3600.0},
     },
 )
+TRANSPORT_ALIASES["filesystem"] = "config.hints:Transport"
 if _broker.startswith("filesystem"):
     _folder = Path(settings.DATA_DIR) / "broker"
     for _name in ("queue", "control"):
@@ -46,6 +48,13 @@ if _broker.startswith("filesystem"):
         "control_folder": str(_folder / "control"),
         "polling_interval": 0.1,
     }
+
+
+def hint() -> None:
+    """Offer a drain to this node's worker, unless one is already on offer."""
+    if _broker.startswith("filesystem") and any((Path(settings.DATA_DIR) / "broker" / "queue").iterdir()):
+        return  # whoever takes that one sees all that is committed by now
+    app.send_task("timeline.tasks.drain", retry=False)
 
 
 @setup_logging.connect

@@ -37,7 +37,7 @@ _die_with_parent()
 _allow_connections()
 django.setup()
 
-from config.celery import app  # noqa: E402 - Django comes first
+from config.celery import hint  # noqa: E402 - Django comes first
 from timeline import keys  # noqa: E402
 from timeline.inbox.inbox import Inbox  # noqa: E402
 from timeline.models import Token  # noqa: E402
@@ -56,10 +56,6 @@ def _look(secret: str) -> Sender | None:
     return Sender(name=token.name, workspace=token.workspace) if token else None
 
 
-def _hint() -> None:
-    app.send_task("timeline.tasks.drain", retry=False)
-
-
 def _application() -> Application:
     values = settings.THROUGHLINE
     folder = Path(settings.DATA_DIR)
@@ -71,7 +67,7 @@ def _application() -> Application:
         gate=Gate(host=values["THROUGHLINE_RECEIVER_HOST"], origins=values["THROUGHLINE_CORS_ORIGINS"]),
         limits=Limits(body=values["THROUGHLINE_MAX_BODY_MIB"] << 20, items=values["THROUGHLINE_MAX_ITEMS"]),
         node=values["THROUGHLINE_NODE"],
-        hint=_hint,
+        hint=hint,
     )
     return Application(receiver, threads=values["THROUGHLINE_RECEIVER_THREADS"])
 

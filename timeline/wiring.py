@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from timeline.inbox.inbox import Inbox
 from timeline.reading.desk import Desk
 from timeline.store.port import Store
 from timeline.store.tantivy import TantivyStore
+
+_one_writer = threading.Lock()
 
 
 @cache
@@ -26,9 +29,14 @@ def reader() -> Store:
     return _store(writable=False)
 
 
-@cache
 def writer() -> Store:
     """The store, for the one process that writes (the worker)."""
+    with _one_writer:  # several threads ask at once when a worker starts
+        return _writer()
+
+
+@cache
+def _writer() -> Store:
     return _store(writable=True)
 
 

@@ -55,7 +55,7 @@ def _kill(node: RunningNode, role: str, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(KILLS):
         until(lambda: node.processes(role), what=f"a running {role}")
-        time.sleep(chance.uniform(0.0, 3.0))  # the moment of the kill is what is random here
+        time.sleep(chance.uniform(0.0, 1.5))  # the moment of the kill is what is random here
         node.kill(role)
 
 
@@ -127,7 +127,7 @@ def test_one_request_sent_a_hundred_times_across_restarts_is_stored_once(tmp_pat
         node.drained(seconds=120)
         stored = _stored(node)
         assert (500, 500) == (len(stored), sum(stored.values()))
-        tally = {line["what"]: line["items"] for line in node.get("/api/v1/senders")["tally"]}
+        tally = node.get("/api/v1/senders")["tally"]
         assert (50_000, 500, 49_500) == (tally["received"], tally["new"], tally["already"])
     finally:
         node.stop()

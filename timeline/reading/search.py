@@ -67,7 +67,10 @@ def understand(text: str, rules: Mapping[str, str]) -> Understood:
             if not pasted:
                 raise
     own = parsed.readings() if parsed else []
-    named = {reading.text: (reading.label, reading.text, reading.node) for reading in (*pasted, *own)}
+    named: list[tuple[str, str, Node]] = []
+    for reading in (*own, *pasted):
+        if reading.node not in [node for _, _, node in named]:
+            named.append((reading.label, reading.text, reading.node))
     nodes = [reading.node for reading in pasted]
     if parsed:
         nodes.append(parsed.to_node())
@@ -76,7 +79,7 @@ def understand(text: str, rules: Mapping[str, str]) -> Understood:
         node=nodes[0] if len(nodes) == 1 else Or(tuple(nodes)),
         parsed=parsed,
         label=pasted[0].label if pasted else "",
-        readings=tuple(named.values()),
+        readings=tuple(named),
     )
 
 
