@@ -1,0 +1,104 @@
+"""The way in, end to end: loader, receiver, inbox, worker, index, all on this machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.corpus import PER_REQUEST
+from tests.node.harness import ROOT, RunningNode, until
+
+CONNECTIONS = 8
+
+
+def measure(spans: int) -> dict[str, Any]:
+    """Send ``spans`` spans and wait until the last is searchable; figures by name."""
+    with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
+        node = RunningNode(Path(folder) / "node", THROUGHLINE_LOG_LEVEL="WARNING").start()
+        try:
+            return _measure(node, spans)
+        finally:
+            node.stop()
+
+
+def _measure(node: RunningNode, spans: int) -> dict[str, Any]:
+    watch = _Watch(node)
+    watch.start()
+    command = [sys.executable, "-m", "benchmarks.load", str(node.receiver_port), str(spans // PER_REQUEST), str(CONNECTIONS)]
+    load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    until(lambda: _count(node) > 0, seconds=300, what="the first span")
+    began = time.perf_counter()  # the first batch is in: a few ms after the first request was sent
+    until(lambda: _count(node) >= spans, seconds=1800, what="every span searchable")
+    seconds = time.perf_counter() - began
+    sent = json.loads(load.communicate(timeout=60)[0])
+    watch.stop()
+    times = sent["ms"]
+    held = _settled(node)
+    return {
+        "spans": spans,
+        "spans_per_second": round(spans / seconds),
+        "acknowledged_per_second": round(sent["spans"] / sent["seconds"]),
+        "refused_for_a_moment": sent["refused"],
+        "acknowledgement_ms_p50": round(times[len(times) // 2], 1),
+        "acknowledgement_ms_p99": round(times[int(len(times) * 0.99)], 1),
+        "rss_mib_peak": round(watch.peak / 2**20),
+        "cpu_us_per_span": {role: round(used * 1e6 / spans, 1) for role, used in watch.cpu.items()},
+        "bytes_per_span": round(held / spans),
+    }
+
+
+def _count(node: RunningNode) -> int:
+    return int(node.get("/api/v1/search?range=all&limit=1")["total"]["value"])
+
+
+def _settled(node: RunningNode) -> int:
+    """Bytes of the index once merging has come to rest."""
+    seen: list[int] = []
+
+    def at_rest() -> int:
+        seen.append(sum(file.stat().st_size for file in (node.data / "index").rglob("*") if file.is_file()))
+        time.sleep(1)
+        return seen[-1] if len(seen) > 5 and len(set(seen[-5:])) == 1 else 0
+
+    return until(at_rest, seconds=120, what="a quiet index")
+
+
+class _Watch(threading.Thread):
+    """Resident memory of all processes together, and CPU time of each role."""
+
+    def __init__(self, node: RunningNode) -> None:
+        super().__init__(daemon=True)
+        assert node.process is not None
+        self._root = psutil.Process(node.process.pid)
+        self._node = node
+        self._done = threading.Event()
+        self.peak = 0
+        self.cpu: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Look twice a second."""
+        before = self._used()
+        while not self._done.wait(0.5):
+            everyone = [self._root, *self._root.children(recursive=True)]
+            self.peak = max(self.peak, sum(process.memory_info().rss for process in everyone))
+        after = self._used()
+        self.cpu = {role: after[role] - before.get(role, 0.0) for role in after}
+
+    def _used(self) -> dict[str, float]:
+        return {
+            role: sum(sum(process.cpu_times()[:2]) for process in self._node.processes(role))
+            for role in ("receiver", "worker", "web", "beat")
+        }
+
+    def stop(self) -> None:
+        """End, with the last figures taken."""
+        self._done.set()
+        self.join()
