@@ -115,7 +115,7 @@ def add(text: str, key: str, value: str, negate: bool = False) -> str:
         return text.strip()
     if opposite in items or any(isinstance(item, Everything) for item in items):
         items = [item for item in items if item != opposite and not isinstance(item, Everything)]
-        text = unparse(every(items)) if items else ""
+        text = " ".join(write_inner(item) for item in items)
     elif isinstance(tree, Either):
         text = f"({text.strip()})"
     result = f"{text.strip()} {write_inner(wanted)}".strip()

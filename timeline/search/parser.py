@@ -242,6 +242,7 @@ class Parser:
         opened = self._at
         self._bound_depth(depth + 1, opened)
         self._at += 1
+        self._clauses -= 1  # each value counts, the list does not
         items: list[Ast] = []
         while True:
             self._skip()
