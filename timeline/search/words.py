@@ -47,8 +47,9 @@ _WORD = f"{_LETTER}+(?:'{_LETTER}+)*"
 _TOKEN = re.compile(f"{_WORD}|[{_UNSPACED}]|{_EMOJI}")
 _ASCII = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 # Runs as ids are written: words held together by single joiners, or by underscores.
-_RUN = re.compile(f"{_WORD}(?:(?:[-.:/@#+=~%]|_+){_WORD})+")
-_ASCII_RUN = re.compile(r"[a-z0-9']+(?:(?:[-.:/@#+=~%]|_+)[a-z0-9']+)+")
+# A run starts where a word starts: trying every letter would take time quadratic in a long one.
+_RUN = re.compile(f"(?<!{_LETTER})(?<!{_LETTER}'){_WORD}(?:(?:[-.:/@#+=~%]|_+){_WORD})+")
+_ASCII_RUN = re.compile(r"(?<![a-z0-9'])[a-z0-9']+(?:(?:[-.:/@#+=~%]|_+)[a-z0-9']+)+")
 _JOINER = re.compile(r"[-.:/@#+=~%_]")
 _ID_MARK = re.compile(r"[\d_]")
 
