@@ -115,10 +115,9 @@ class Ledger:
         return list(rows.values())
 
     def with_id(self, mention: Mention) -> list[Publication]:
-        """Publications with this message id on this destination, else on any."""
+        """Publications with this message id, on any destination."""
         named = self._by_id.get(mention.id, {}) if mention.id is not None else {}
-        rows = [one for one in named.values() if _agrees(one, mention)]
-        return [one for one in rows if one.destination == mention.destination] or rows
+        return [one for one in named.values() if _agrees(one, mention)]
 
     def find(self, mention: Mention, consumer: Known) -> tuple[Publication, JoinedBy]:
         """The publication a consumer means, made up where nobody told of it."""
@@ -274,12 +273,10 @@ def _add_events(ledger: Ledger) -> None:
         mention = _mention_of(made)
         mention.ref = one.ref
         told = ledger.told_by(one.ref)
-        same = ledger.at_place(mention) or ledger.with_id(mention)
-        same = same or [row for row in told if not row.many and _agrees(row, mention)]
-        same = same or [
-            row for row in ledger.of_event(made.source, made.event)
-            if row.destination == made.destination and _agrees(row, mention)
-        ]  # fmt: skip
+        others = [row for row in told if not row.many] + ledger.of_event(made.source, made.event)
+        here = [row for row in others if row.destination == made.destination and _agrees(row, mention)]
+        named = [row for row in ledger.with_id(mention) if row.destination == made.destination]
+        same = ledger.at_place(mention) or named or here
         free = [row for row in same if row.offset is None or row.offset == made.offset]
         if free:
             free[0].facts.append(one.index)

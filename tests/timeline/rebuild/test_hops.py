@@ -398,3 +398,27 @@ def test_an_id_that_says_nothing_joins_by_context_first() -> None:
     found = rebuilt(*facts).hops
     assert [(ms(1.5), 1), (ms(2.5), 1)] == sorted((hop.sent, hop.attempts) for hop in found)
     assert ref(1, 1).span_id == span_id(1)
+
+
+def test_what_a_batch_says_of_itself_holds_for_none_of_its_messages() -> None:
+    facts = [sent(1, 1, 0, 1, to={"id": "m1"}), sent(1, 2, 0, 1, to={"id": "m2"})]
+    links = (link(1, 1, messaging__message__id="m1"), link(1, 2))
+    found = rebuilt(*facts, taken(2, 5, 10, 30, links=links, of={"batch_count": 2, "id": "m1"})).hops
+    assert {("m1", 1), ("m2", 1)} == {(hop.event, hop.attempts) for hop in found}
+
+
+def test_one_message_with_a_second_link_is_one_hop() -> None:
+    links = (link(8, 1), link(9, 2))
+    assert 1 == len(rebuilt(taken(1, 2, 5, 6, links=links, of={"id": "m1"})).hops)
+
+
+def test_one_message_id_on_two_topics_is_two_messages() -> None:
+    facts = [
+        sent(1, 1, 4, 5, to={"id": "m"}),
+        recorded(0, of={"id": "m", "destination": "audit", "offset": 1, "partition": "0"}),
+        taken(2, 3, 9, 10, of={"id": "m"}),
+        taken(2, 4, 9, 10, of={"id": "m", "destination": "audit"}),
+    ]
+    assert {("bets", ms(5)), ("audit", ms(0))} == {
+        (hop.destination, hop.sent) for hop in rebuilt(*facts).hops
+    }

@@ -166,3 +166,13 @@ def test_halves_of_one_call_that_share_a_span_id_are_parent_and_child() -> None:
     found = rebuilt(inner, server, client)
     assert [("call", 0), ("serve", 1), ("query", 2)] == [(entry.what, entry.depth) for entry in found.entries]
     assert ref(1, 1) == server.fact.ref
+
+
+def test_a_knot_loses_only_the_edges_that_leave_its_latest_fact() -> None:
+    ring = {(0, 3), (3, 1), (1, 2), (2, 0)}  # 3 is the latest; 2 before 0 is a clock that runs ahead
+    assert [(3, 1)] == cuts(4, ring)
+
+
+def test_a_record_comes_after_the_span_that_sent_it() -> None:
+    place = {"partition": "0", "offset": 1, "id": "m"}
+    assert ["send bets", "bets"] == whats(rebuilt(recorded(0, of=place), sent(1, 1, 5, 6, to=place)))

@@ -195,3 +195,14 @@ def test_outside_text_cannot_break_a_sentence() -> None:
     sentence = of(rebuilt(*facts), "key on two partitions")[0].sentence
     assert "\n" not in sentence
     assert len(sentence) < 250
+
+
+def test_what_another_service_did_with_it_is_not_this_handler_s_doing() -> None:
+    below = [taken(1, 10 + n, at, at + 1, parent=n, service="audit") for n, at in ((2, 6), (3, 2006))]
+    found = of(rebuilt(*handled(), *below, credited(1, 6, 12), credited(2, 2006, 13)), "duplicate")
+    assert ["info"] == [finding.severity for finding in found if finding.sentence.startswith("wallet")]
+
+
+def test_the_time_until_another_attempt_is_no_wait_in_the_broker() -> None:
+    facts = [sent(1, 1, 0, 1, to=M1), taken(1, 2, 5, 9, parent=1, status="error")]
+    assert [] == of(rebuilt(*facts, taken(1, 3, 90_000, 90_001, parent=1)), "slow hop")
