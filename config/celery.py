@@ -62,7 +62,7 @@ def _leave_logging(**_: object) -> None:
     """Django's settings say how to log; connecting keeps Celery from changing it."""
 
 
-class SweeperStep(bootsteps.StartStopStep):  # type: ignore[misc]
+class SweeperStep(bootsteps.StartStopStep):
     """Runs the sweeper beside the pool, broker or no broker."""
 
     requires = {"celery.worker.components:Pool"}

@@ -19,7 +19,7 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the view-models."""
 
 
-class Cause(_Answer):
+class Cause(_Answer, frozen=True):
     """One reason why absence is not proven, and what would settle it."""
 
     kind: Literal[
@@ -43,7 +43,7 @@ class Cause(_Answer):
     link: str = ""  # a path on this site where it can be looked into or settled
 
 
-class CoverageLine(_Answer):
+class CoverageLine(_Answer, frozen=True):
     """One row of "what this rests on"."""
 
     topic: str  # Receivers, Inbox, Retention, Refused, Quarantined, Senders, ...
@@ -51,7 +51,7 @@ class CoverageLine(_Answer):
     sentence: str
 
 
-class Gap(_Answer):
+class Gap(_Answer, frozen=True):
     """A stretch in which nothing can be known: shaded on the histogram."""
 
     start: int
@@ -59,7 +59,7 @@ class Gap(_Answer):
     kind: str
 
 
-class Coverage(_Answer):
+class Coverage(_Answer, frozen=True):
     """What an answer rests on, as of the watermark ``up_to``.
 
     Everything received before ``up_to`` has been searched. ``causes`` is empty exactly
@@ -80,7 +80,7 @@ class Coverage(_Answer):
     assumptions: tuple[str, ...] = ()
 
 
-class Verdict(_Answer):
+class Verdict(_Answer, frozen=True):
     """Seen, not seen, or cannot say; ``sentence`` can be read out in an incident call."""
 
     kind: Literal["seen", "not_seen", "cannot_say"]
@@ -94,7 +94,7 @@ class Verdict(_Answer):
     causes: tuple[Cause, ...] = ()
 
 
-class Chip(_Answer):
+class Chip(_Answer, frozen=True):
     """One top-level condition of a query as people see it; ``without`` is the text less it."""
 
     label: str  # entity, service, attribute, text, ...
@@ -103,7 +103,7 @@ class Chip(_Answer):
     without: str = ""
 
 
-class Reading(_Answer):
+class Reading(_Answer, frozen=True):
     """One meaning of an ambiguous key or of pasted text, and how often it matched."""
 
     label: str
@@ -111,7 +111,7 @@ class Reading(_Answer):
     count: int
 
 
-class Suggestion(_Answer):
+class Suggestion(_Answer, frozen=True):
     """Something to try next, as a link to a search."""
 
     label: str
@@ -122,7 +122,7 @@ class Suggestion(_Answer):
     href: str = ""
 
 
-class SearchAnswer(_Answer):
+class SearchAnswer(_Answer, frozen=True):
     """A search: the verdict first, then what it rests on, then the rows."""
 
     text: str
@@ -144,7 +144,7 @@ class SearchAnswer(_Answer):
     took: int = 0  # ns
 
 
-class FactAnswer(_Answer):
+class FactAnswer(_Answer, frozen=True):
     """One fact, whole: its hops, its variants and how often it arrived."""
 
     stored: Stored
@@ -155,7 +155,7 @@ class FactAnswer(_Answer):
     neighbours: tuple[Row, ...] = ()  # same key or entity, around this one
 
 
-class TraceAnswer(_Answer):
+class TraceAnswer(_Answer, frozen=True):
     """A trace: every fact of it, the rebuilt story, and what is missing."""
 
     trace_id: str
@@ -165,7 +165,7 @@ class TraceAnswer(_Answer):
     partial: tuple[str, ...] = ()
 
 
-class EntityAnswer(_Answer):
+class EntityAnswer(_Answer, frozen=True):
     """An entity's story across services, brokers and days."""
 
     entity: Entity
@@ -177,7 +177,7 @@ class EntityAnswer(_Answer):
     partial: tuple[str, ...] = ()
 
 
-class IdVerdict(_Answer):
+class IdVerdict(_Answer, frozen=True):
     """The verdict on one pasted id, with where it was last seen."""
 
     id: str
@@ -185,7 +185,7 @@ class IdVerdict(_Answer):
     newest: Row | None = None
 
 
-class SeenAnswer(_Answer):
+class SeenAnswer(_Answer, frozen=True):
     """Verdicts for many ids, asked at once, on one coverage."""
 
     verdicts: tuple[IdVerdict, ...]
@@ -195,7 +195,7 @@ class SeenAnswer(_Answer):
     cannot_say: int
 
 
-class SenderView(_Answer):
+class SenderView(_Answer, frozen=True):
     """One service that sends, as far as its facts tell."""
 
     service: str
@@ -211,7 +211,7 @@ class SenderView(_Answer):
     declared_by: str = ""
 
 
-class NodeView(_Answer):
+class NodeView(_Answer, frozen=True):
     """One process of a node and its last heartbeat."""
 
     name: str
@@ -221,7 +221,7 @@ class NodeView(_Answer):
     up: bool
 
 
-class QuarantineView(_Answer):
+class QuarantineView(_Answer, frozen=True):
     """An item that could not be stored, kept with its reason."""
 
     id: int
@@ -233,7 +233,7 @@ class QuarantineView(_Answer):
     size: int
 
 
-class SendersAnswer(_Answer):
+class SendersAnswer(_Answer, frozen=True):
     """Who sends, what waits, what was refused and quarantined, and when we were away."""
 
     senders: tuple[SenderView, ...]

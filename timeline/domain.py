@@ -25,7 +25,7 @@ class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of every noun: immutable, keyword-only, compact when encoded."""
 
 
-class Entity(_Frozen, order=True):
+class Entity(_Frozen, frozen=True, order=True):
     """The business thing a story is about, written ``type:id``."""
 
     type: str
@@ -43,14 +43,14 @@ class Entity(_Frozen, order=True):
         return cls(type=kind, id=name)
 
 
-class SpanRef(_Frozen):
+class SpanRef(_Frozen, frozen=True):
     """Address of a span: 32 and 16 lower-case hex digits."""
 
     trace_id: str
     span_id: str
 
 
-class Link(_Frozen):
+class Link(_Frozen, frozen=True):
     """A span link (OTLP ``Span.Link``), with what the sender said about it."""
 
     ref: SpanRef
@@ -60,7 +60,7 @@ class Link(_Frozen):
     dropped_attributes: int = 0
 
 
-class Annotation(_Frozen):
+class Annotation(_Frozen, frozen=True):
     """What OpenTelemetry calls a span event: a time-stamped note on a span."""
 
     at: int | None
@@ -69,7 +69,7 @@ class Annotation(_Frozen):
     dropped_attributes: int = 0
 
 
-class Scope(_Frozen):
+class Scope(_Frozen, frozen=True):
     """The instrumentation scope that made the fact."""
 
     name: str = ""
@@ -79,7 +79,7 @@ class Scope(_Frozen):
     schema_url: str = ""
 
 
-class Message(_Frozen):
+class Message(_Frozen, frozen=True):
     """Messaging facts promoted from attributes (semantic conventions 1.44)."""
 
     system: str | None = None
@@ -99,7 +99,7 @@ class Message(_Frozen):
     cluster: str | None = None
 
 
-class EventInfo(_Frozen):
+class EventInfo(_Frozen, frozen=True):
     """What happened, published once (CloudEvents 1.0.2): unique by (source, id)."""
 
     source: str | None = None
@@ -112,7 +112,7 @@ class EventInfo(_Frozen):
     sequence: str | None = None
 
 
-class Dropped(_Frozen):
+class Dropped(_Frozen, frozen=True):
     """What the sender's own limits cut off before it reached us."""
 
     attributes: int = 0
@@ -120,7 +120,7 @@ class Dropped(_Frozen):
     links: int = 0
 
 
-class Span(_Frozen, tag="span", tag_field="fact"):
+class Span(_Frozen, frozen=True, tag="span", tag_field="fact"):
     """One operation, received and normalised."""
 
     ref: SpanRef
@@ -160,7 +160,7 @@ class Span(_Frozen, tag="span", tag_field="fact"):
         return self.end
 
 
-class Event(_Frozen, tag="event", tag_field="fact"):
+class Event(_Frozen, frozen=True, tag="event", tag_field="fact"):
     """A point in time: a CloudEvent, a log record, a broker record, an imported row."""
 
     kind: EventKind
@@ -195,7 +195,7 @@ class Event(_Frozen, tag="event", tag_field="fact"):
 Fact = Span | Event
 
 
-class Receipt(_Frozen):
+class Receipt(_Frozen, frozen=True):
     """What receiving added to a fact; never part of its content.
 
     ``id`` is the 20-character fact id (time prefix + hash), ``identity`` the
@@ -218,14 +218,14 @@ class Receipt(_Frozen):
     sampled: bool = False  # evidence that its sender samples
 
 
-class Stored(_Frozen):
+class Stored(_Frozen, frozen=True):
     """A fact with its receipt: what a store takes and gives back."""
 
     fact: Fact
     receipt: Receipt
 
 
-class Row(_Frozen):
+class Row(_Frozen, frozen=True):
     """A line of a result list: what a store can answer without opening the fact."""
 
     id: str
@@ -291,7 +291,7 @@ class Row(_Frozen):
         )
 
 
-class Hop(_Frozen):
+class Hop(_Frozen, frozen=True):
     """One delivery of one message to one consumer (derived).
 
     ``producer``, ``receiver`` and ``consumer`` are fact ids of the send, receive and
@@ -331,7 +331,7 @@ class Hop(_Frozen):
         return None if self.started is None or self.done is None else self.done - self.started
 
 
-class Skew(_Frozen):
+class Skew(_Frozen, frozen=True):
     """How far one service's clock may run ahead of another's: a range in ns."""
 
     service: str
@@ -341,7 +341,7 @@ class Skew(_Frozen):
     evidence: tuple[str, ...] = ()
 
 
-class Finding(_Frozen):
+class Finding(_Frozen, frozen=True):
     """A judgement with proof (derived)."""
 
     rule: str
@@ -352,7 +352,7 @@ class Finding(_Frozen):
     confidence: Literal["certain", "likely", "weak"] = "certain"
 
 
-class Entry(_Frozen):
+class Entry(_Frozen, frozen=True):
     """One line of a timeline (derived): a fact in its causal place."""
 
     at: int | None
@@ -369,7 +369,7 @@ class Entry(_Frozen):
     badges: tuple[str, ...] = ()  # late, variant, out of order, orphan, context, clock, ...
 
 
-class Timeline(_Frozen):
+class Timeline(_Frozen, frozen=True):
     """The ordered story of a subject (derived); equal for every arrival order.
 
     ``complete`` is false where ``missing`` names parents that were referred to and

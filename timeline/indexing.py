@@ -92,8 +92,7 @@ class Drain:
         """Write what people look up: before the release, and harmless when repeated."""
         kept, again, partly = [], [], []
         for share in shares:
-            for item in share.decoded.poison:
-                kept.append((share.request, item))
+            kept.extend((share.request, item) for item in share.decoded.poison)
             for stored, report in zip(share.decoded.facts, share.reports, strict=True):
                 if report.outcome == "refused":
                     kept.append((share.request, _refused_by_store(stored.receipt.position, report, stored)))

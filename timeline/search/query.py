@@ -43,25 +43,25 @@ class _Node(msgspec.Struct, frozen=True, tag=True):
     """Base of the tree."""
 
 
-class All(_Node):
+class All(_Node, frozen=True):
     """Matches every fact."""
 
 
-class FieldIs(_Node):
+class FieldIs(_Node, frozen=True):
     """The built-in keyword field equals ``value``, at any length."""
 
     field: str
     value: str
 
 
-class FieldStarts(_Node):
+class FieldStarts(_Node, frozen=True):
     """The built-in keyword field starts with ``prefix`` (at most 256 characters)."""
 
     field: str
     prefix: str
 
 
-class FieldBetween(_Node):
+class FieldBetween(_Node, frozen=True):
     """The built-in number lies in the range; ``None`` leaves a side open."""
 
     field: str
@@ -71,7 +71,7 @@ class FieldBetween(_Node):
     high_open: bool = False
 
 
-class AttributeIs(_Node):
+class AttributeIs(_Node, frozen=True):
     """Any attribute, resource, scope, link or annotation attribute, body leaf or
     promoted fact named ``key`` has this value (compared as text), at any length."""
 
@@ -79,14 +79,14 @@ class AttributeIs(_Node):
     value: str
 
 
-class AttributeStarts(_Node):
+class AttributeStarts(_Node, frozen=True):
     """As ``AttributeIs``, for values starting with ``prefix`` (at most 200 characters)."""
 
     key: str
     prefix: str
 
 
-class AttributeBetween(_Node):
+class AttributeBetween(_Node, frozen=True):
     """A numeric attribute lies in the range; ``None`` leaves a side open."""
 
     key: str
@@ -96,26 +96,26 @@ class AttributeBetween(_Node):
     high_open: bool = False
 
 
-class AttributeExists(_Node):
+class AttributeExists(_Node, frozen=True):
     """The fact has the attribute at all."""
 
     key: str
 
 
-class ValueIs(_Node):
+class ValueIs(_Node, frozen=True):
     """Any key holds this id-shaped value."""
 
     value: str
 
 
-class EntityIs(_Node):
+class EntityIs(_Node, frozen=True):
     """The fact is about this entity; with ``context``, also where it only came along."""
 
     entity: Entity
     context: bool = False
 
 
-class Words(_Node):
+class Words(_Node, frozen=True):
     """Free text: all words, or with ``phrase`` the words next to each other in order.
     ``words`` come from ``search.tokens.words``; with ``prefix`` the last is a prefix."""
 
@@ -124,19 +124,19 @@ class Words(_Node):
     prefix: bool = False
 
 
-class And(_Node):
+class And(_Node, frozen=True):
     """Every item matches; empty matches all."""
 
     items: tuple[Node, ...]
 
 
-class Or(_Node):
+class Or(_Node, frozen=True):
     """At least one item matches; empty matches none."""
 
     items: tuple[Node, ...]
 
 
-class Not(_Node):
+class Not(_Node, frozen=True):
     """The item does not match."""
 
     item: Node

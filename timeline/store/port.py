@@ -65,7 +65,7 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what a store answers."""
 
 
-class ItemReport(_Answer):
+class ItemReport(_Answer, frozen=True):
     """What became of one fact of a write."""
 
     id: str  # the id it is stored under; for a variant, its own
@@ -74,7 +74,7 @@ class ItemReport(_Answer):
     request: str = ""  # for "already": the request that stored it first
 
 
-class Page(_Answer):
+class Page(_Answer, frozen=True):
     """Rows in order; ``next`` continues, ``None`` ends the list."""
 
     rows: tuple[Row, ...]
@@ -82,7 +82,7 @@ class Page(_Answer):
     partial: tuple[str, ...] = ()
 
 
-class Count(_Answer):
+class Count(_Answer, frozen=True):
     """How many facts match; ``variants`` are not part of ``value``."""
 
     value: int
@@ -91,14 +91,14 @@ class Count(_Answer):
     partial: tuple[str, ...] = ()
 
 
-class FacetValue(_Answer):
+class FacetValue(_Answer, frozen=True):
     """One value of a facet and how many facts have it."""
 
     value: str
     count: int
 
 
-class Facet(_Answer):
+class Facet(_Answer, frozen=True):
     """The most frequent values of one field or attribute key."""
 
     field: str
@@ -106,7 +106,7 @@ class Facet(_Answer):
     sampled: bool = False
 
 
-class Bucket(_Answer):
+class Bucket(_Answer, frozen=True):
     """Facts placed in ``start <= t < start + interval``; ``errors`` of them failed."""
 
     start: int
@@ -114,7 +114,7 @@ class Bucket(_Answer):
     errors: int
 
 
-class Sighting(_Answer):
+class Sighting(_Answer, frozen=True):
     """Whether and when a question was ever matched."""
 
     count: int = 0

@@ -9,10 +9,11 @@ from timeline.domain import Entity
 from timeline.errors import BadQuery
 from timeline.reading.search import Ask
 from timeline.search.query import Window
+from timeline.store.port import Order
 from timeline.search.times import parse_time, parse_window
 
 DEFAULT_RANGE = "24h"
-_ORDERS = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
+_ORDERS: dict[str, Order] = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
 
 
 def window_of(params: Mapping[str, str], *, default: str | None = DEFAULT_RANGE) -> Window:

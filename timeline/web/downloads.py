@@ -83,8 +83,8 @@ def _trace(request: HttpRequest) -> Taken | None:
 
 def _entity(request: HttpRequest) -> Taken | None:
     entity = entity_of(request.GET.get("entity", ""))
-    flags = {name: request.GET.get(name, "") in ("1", "true") for name in ("context", "expand")}
-    answer = wiring.reading().entity(entity, window_of(request.GET, default=None), **flags)
+    context, expand = (request.GET.get(name, "") in ("1", "true") for name in ("context", "expand"))
+    answer = wiring.reading().entity(entity, window_of(request.GET, default=None), context=context, expand=expand)
     if answer is None:
         return None
     return Taken(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -36,10 +36,9 @@ class SignInRequired(LoginRequiredMiddleware):
     _OWN = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")
 
     def process_view(
-        self, request: HttpRequest, view_func: Callable[..., HttpResponse], view_args: Any, view_kwargs: Any
-    ) -> HttpResponse | None:
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
         """Send strangers to the sign-in page."""
         if request.path.startswith(self._OWN):
             return None
-        found: HttpResponse | None = super().process_view(request, view_func, view_args, view_kwargs)
-        return found
+        return super().process_view(request, view_func, view_args, view_kwargs)
