@@ -312,9 +312,9 @@ def _is_fact_id(text: str) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    """Whether the grammar reads the text as one word; all else is best left to it."""
+    """Whether the grammar reads the text as one whole word; all else is best left to it."""
     try:
-        return isinstance(parse(text).tree, Text)
+        return parse(text).tree == Text(text)
     except BadQuery:
         return False
 
