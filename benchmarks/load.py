@@ -51,7 +51,16 @@ def main(port: int, count: int, connections: int) -> None:
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - began
-    print(json.dumps({"seconds": seconds, "spans": len(taken) * PER_REQUEST, "refused": len(refused), "ms": sorted(taken)}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "spans": len(taken) * PER_REQUEST,
+                "refused": len(refused),
+                "ms": sorted(taken),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ def measure(facts: int) -> dict[str, Any]:
         store.close()
         reading = TantivyStore(Path(folder) / "index", writable=False)
         reading.prepare()
-        answers = {name: _median(question) for name, question in _questions(reading, trace, start, now).items()}
+        answers = {
+            name: _median(question) for name, question in _questions(reading, trace, start, now).items()
+        }
         held = reading.size()
         reading.close()
     return {
@@ -78,7 +80,9 @@ def _questions(store: TantivyStore, trace: str, start: int, now: int) -> dict[st
         "entity_ms": lambda: list(store.facts_of(Query(where=entity))),
         "count_of_two_terms_ms": lambda: store.count(Query(where=two_terms, window=whole)),
         "facets_ms": lambda: store.facets(Query(where=two_terms, window=whole), FACETS),
-        "histogram_of_everything_ms": lambda: store.histogram(Query(where=All(), window=whole), interval=60 * 10**9),
+        "histogram_of_everything_ms": lambda: store.histogram(
+            Query(where=All(), window=whole), interval=60 * 10**9
+        ),
     }
 
 

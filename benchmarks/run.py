@@ -25,7 +25,10 @@ def main() -> None:
     began = time.time()
     figures: dict[str, Any] = {"machine": _machine()}
     figures["floor"] = store.floor(options.spans)
-    print(f"floor: raw tantivy indexing of the same documents  {figures['floor']['per_second']:>9,} /s", flush=True)
+    print(
+        f"floor: raw tantivy indexing of the same documents  {figures['floor']['per_second']:>9,} /s",
+        flush=True,
+    )
     figures["way_in"] = _shown("way in", way_in.measure(options.spans))
     ratio = figures["way_in"]["spans_per_second"] / figures["floor"]["per_second"]
     figures["way_in"]["ratio_to_floor"] = round(ratio, 3)
@@ -47,7 +50,12 @@ def _shown(title: str, figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    return {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system(), "arch": platform.machine()}
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "arch": platform.machine(),
+    }
 
 
 if __name__ == "__main__":

@@ -32,7 +32,14 @@ def measure(spans: int) -> dict[str, Any]:
 def _measure(node: RunningNode, spans: int) -> dict[str, Any]:
     watch = _Watch(node)
     watch.start()
-    command = [sys.executable, "-m", "benchmarks.load", str(node.receiver_port), str(spans // PER_REQUEST), str(CONNECTIONS)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.load",
+        str(node.receiver_port),
+        str(spans // PER_REQUEST),
+        str(CONNECTIONS),
+    ]
     load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     until(lambda: _count(node) > 0, seconds=300, what="the first span")
     began = time.perf_counter()  # the first batch is in: a few ms after the first request was sent

@@ -15,7 +15,7 @@ class ThroughlineError(Exception):
         self.remedy = remedy
 
 
-class Rejected(ThroughlineError):
+class Rejected(ThroughlineError):  # noqa: N818 - reads as what became of the input
     """The input is at fault: the same bytes will fail again, so never retry."""
 
 
@@ -39,7 +39,7 @@ class BadQuery(Rejected):
         self.column = column
 
 
-class Unavailable(ThroughlineError):
+class Unavailable(ThroughlineError):  # noqa: N818 - reads as a state
     """Something we depend on is away: nothing is lost, try again."""
 
 

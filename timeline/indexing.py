@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from timeline import records
+from timeline.domain import Stored
 from timeline.errors import Rejected
 from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
@@ -90,7 +91,9 @@ class Drain:
 
     def _record(self, shares: list[_Share]) -> None:
         """Write what people look up: before the release, and harmless when repeated."""
-        kept, again, partly = [], [], []
+        kept: list[tuple[Accepted, BadItem]] = []
+        again: list[tuple[str, Accepted]] = []
+        partly: list[tuple[str, Stored]] = []
         for share in shares:
             kept.extend((share.request, item) for item in share.decoded.poison)
             for stored, report in zip(share.decoded.facts, share.reports, strict=True):

@@ -33,7 +33,9 @@ def _sent(node: RunningNode, text: str, count: int = 1) -> Any:
 
 
 def test_a_span_is_found_by_any_attribute_seconds_after_it_was_sent(node: RunningNode) -> None:
-    assert 200 == node.send("/v1/traces", request("shop", [span(1, 1, attributes={"shelf": "B-12", "weight": 2.5})]), PROTOBUF)
+    assert 200 == node.send(
+        "/v1/traces", request("shop", [span(1, 1, attributes={"shelf": "B-12", "weight": 2.5})]), PROTOBUF
+    )
     answer = _sent(node, "shelf:B-12")
     assert "seen" == answer["verdict"]
     assert {"shelf": "B-12", "weight": 2.5} == answer["facts"][0]["attributes"]
@@ -45,7 +47,10 @@ def test_a_value_of_64_kib_is_found_by_equality(node: RunningNode) -> None:
     assert 200 == node.send("/v1/traces", request("shop", [span(2, 1, attributes={"blob": value})]), PROTOBUF)
     name = _sent(node, "trace:" + "2".zfill(32))["facts"][0]["id"]
     assert value == node.get(f"/api/v1/facts/{name}")["attributes"]["blob"]
-    assert "seen" == node.post("/api/v1/seen", {"ids": [value[:1000], "nothing-9"]})["verdicts"][0]["verdict"] or True
+    assert (
+        "seen" == node.post("/api/v1/seen", {"ids": [value[:1000], "nothing-9"]})["verdicts"][0]["verdict"]
+        or True
+    )
     body = {"ids": ["nothing-like-it-1"]}
     assert 1 == len(node.post("/api/v1/seen", body)["verdicts"])
 
@@ -65,12 +70,16 @@ def test_many_ids_get_a_verdict_each_in_the_order_given(node: RunningNode) -> No
     assert (20, 9_980) == (answer["seen"], answer["not_seen"] + answer["cannot_say"])
 
 
-def test_an_entity_over_four_services_three_traces_and_two_days_comes_in_one_request(node: RunningNode) -> None:
+def test_an_entity_over_four_services_three_traces_and_two_days_comes_in_one_request(
+    node: RunningNode,
+) -> None:
     now = time.time_ns()
     for number, service in enumerate(("web", "orders", "stock", "mail")):
         at = now - (2 - number // 2) * DAY + number * 10**9
         trace = 40 + min(number, 2)
-        body = request(service, [span(trace, number + 1, name=f"step {number}", at=at, attributes={"order.id": "R-9"})])
+        body = request(
+            service, [span(trace, number + 1, name=f"step {number}", at=at, attributes={"order.id": "R-9"})]
+        )
         assert 200 == node.send("/v1/traces", body, PROTOBUF)
     until(lambda: _search(node, "order:R-9", "7d")["total"]["value"] == 4, what="four facts")
     story = node.get("/api/v1/entities/order/R-9/timeline")
@@ -129,7 +138,9 @@ def test_the_same_record_in_protobuf_and_json_is_one_fact(node: RunningNode) -> 
 def test_other_content_under_a_known_id_is_kept_as_a_variant(node: RunningNode) -> None:
     at = time.time_ns()
     for colour in ("red", "blue"):
-        assert 200 == node.send("/v1/traces", request("paint", [span(7, 1, at=at, attributes={"colour": colour})]), PROTOBUF)
+        assert 200 == node.send(
+            "/v1/traces", request("paint", [span(7, 1, at=at, attributes={"colour": colour})]), PROTOBUF
+        )
         node.drained()
     answer = _sent(node, "service:paint")
     assert (1, 1) == (answer["total"]["value"], answer["total"]["variants"])
@@ -145,7 +156,9 @@ def test_bad_questions_name_their_column_and_the_remedy(node: RunningNode) -> No
     assert problem["remedy"]
 
 
-@pytest.mark.parametrize("path", ["search", "facts/x", "traces/x", "entities/a/b/timeline", "coverage", "senders", "export/search"])
+@pytest.mark.parametrize(
+    "path", ["search", "facts/x", "traces/x", "entities/a/b/timeline", "coverage", "senders", "export/search"]
+)
 def test_the_api_tells_strangers_nothing(node: RunningNode, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{node.web}/api/v1/{path}", timeout=10)
@@ -164,5 +177,7 @@ def test_an_ingest_token_cannot_read(node: RunningNode) -> None:
 def test_the_books_balance_after_all_of_this(node: RunningNode) -> None:
     node.drained()
     tally = node.get("/api/v1/senders")["tally"]
-    rest = sum(tally.get(name, 0) for name in ("refused", "inbox", "new", "already", "variant", "quarantined"))
+    rest = sum(
+        tally.get(name, 0) for name in ("refused", "inbox", "new", "already", "variant", "quarantined")
+    )
     assert tally["received"] == rest

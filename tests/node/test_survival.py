@@ -111,8 +111,7 @@ def test_one_request_sent_a_hundred_times_across_restarts_is_stored_once(tmp_pat
         statuses: list[int] = []
 
         def send() -> None:
-            for _ in range(25):
-                statuses.append(node.send("/v1/traces", body, PROTOBUF))
+            statuses.extend(node.send("/v1/traces", body, PROTOBUF) for _ in range(25))
 
         senders = [threading.Thread(target=send) for _ in range(4)]
         for sender in senders:

@@ -31,7 +31,11 @@ def test_what_waits_is_cannot_say_and_turns_to_seen_by_itself(node: RunningNode)
         assert "backlog" == answer["causes"][0]["kind"]
     finally:
         worker.send_signal(signal.SIGCONT)
-    until(lambda: node.get("/api/v1/search?q=parcel:late-1&range=1h")["verdict"] == "seen", seconds=20, what="seen")
+    until(
+        lambda: node.get("/api/v1/search?q=parcel:late-1&range=1h")["verdict"] == "seen",
+        seconds=20,
+        what="seen",
+    )
 
 
 def test_a_second_start_is_ready_quickly_and_records_the_time_away(node: RunningNode) -> None:

@@ -66,7 +66,7 @@ class Supervisor:
             if child.process is None and time.monotonic() >= child.due and not self._stopping:
                 child.started = time.monotonic()
                 # a session of its own: Ctrl-C in the terminal reaches only the supervisor
-                child.process = subprocess.Popen(
+                child.process = subprocess.Popen(  # noqa: S603 - our own command lines
                     child.command, preexec_fn=_die_with_parent, start_new_session=True
                 )
 

@@ -9,8 +9,8 @@ from timeline.domain import Entity
 from timeline.errors import BadQuery
 from timeline.reading.search import Ask
 from timeline.search.query import Window
-from timeline.store.port import Order
 from timeline.search.times import parse_time, parse_window
+from timeline.store.port import Order
 
 DEFAULT_RANGE = "24h"
 _ORDERS: dict[str, Order] = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
