@@ -404,7 +404,7 @@ def test_what_a_batch_says_of_itself_holds_for_none_of_its_messages() -> None:
     facts = [sent(1, 1, 0, 1, to={"id": "m1"}), sent(1, 2, 0, 1, to={"id": "m2"})]
     links = (link(1, 1, messaging__message__id="m1"), link(1, 2))
     found = rebuilt(*facts, taken(2, 5, 10, 30, links=links, of={"batch_count": 2, "id": "m1"})).hops
-    assert {("m1", 1), ("m2", 1)} == {(hop.event, hop.attempts) for hop in found}
+    assert [("m1", "done"), ("m2", "done")] == sorted((str(hop.event), hop.outcome) for hop in found)
 
 
 def test_one_message_with_a_second_link_is_one_hop() -> None:
@@ -422,3 +422,23 @@ def test_one_message_id_on_two_topics_is_two_messages() -> None:
     assert {("bets", ms(5)), ("audit", ms(0))} == {
         (hop.destination, hop.sent) for hop in rebuilt(*facts).hops
     }
+
+
+def test_a_group_named_on_one_span_of_a_service_holds_for_the_others() -> None:
+    receive = spanned(
+        1, 2, 0.5, 6, kind="client", name="receive", service="wallet", links=(link(1, 1),),
+        message=message(operation="receive", group="wallets"),
+    )  # fmt: skip
+    handled = taken(1, 3, 7, 9, parent=1, of={"group": None})
+    found = rebuilt(sent(1, 1, 0, 1), receive, handled).hops
+    assert [("wallets", receive.receipt.id, handled.receipt.id)] == [
+        (h.group, h.receiver, h.consumer) for h in found
+    ]
+
+
+def test_a_record_of_another_topic_is_not_what_a_span_sent() -> None:
+    facts = [
+        sent(1, 1, 0, 1, event=cloud()),
+        recorded(2, event=cloud(), of={"destination": "audit", "offset": 3}),
+    ]
+    assert {("bets", None), ("audit", 3)} == {(hop.destination, hop.offset) for hop in rebuilt(*facts).hops}

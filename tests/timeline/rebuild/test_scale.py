@@ -71,7 +71,8 @@ def test_positions_never_run_backwards_and_stay_on_the_axis() -> None:
 
 def test_stretches_and_breaks_fill_the_axis_without_holes() -> None:
     axis = scale(at(0, 1, 100, 101, 1000, 1000, 9000, 9002))
-    parts = sorted([(one.x, one.width) for one in (*axis.stretches, *axis.breaks)])
+    parts = [(one.x, one.width) for one in axis.stretches] + [(one.x, one.width) for one in axis.breaks]
+    parts.sort()
     ends = [0.0, *(round(x + width, 1) for x, width in parts)]
     assert [round(x, 1) for x, _ in parts] == ends[:-1]
     assert ends[-1] == WIDTH
