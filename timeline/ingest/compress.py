@@ -6,6 +6,7 @@ RFC 1950, RFC 8878; window size by RFC 9659).
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -16,6 +17,9 @@ from timeline.errors import MalformedPayload, TooLarge, UnsupportedPayload
 
 LIMIT: Final = 64 * 1024 * 1024  # OTLP 1.11 default
 _PIECE: Final = 256 * 1024
+_INPUT: Final = 64 * 1024
+_MEMBERS: Final = 10_000  # each costs a new decompressor, however short it is
+_PADDING: Final = re.compile(rb"\0*")
 _ZSTD_WINDOW: Final = 8 * 1024 * 1024
 # One zstd block makes at most 128 KiB out of at least 4 bytes: 256 bytes make at most 8 MiB.
 _ZSTD_INPUT: Final = 256
@@ -66,18 +70,23 @@ def _has_zlib_header(body: bytes) -> bool:
 
 
 def _inflate(body: bytes, wbits: int, *, members: bool) -> Iterator[bytes]:
-    rest = body
+    view = memoryview(body)
+    start = count = 0
     while True:
         inflater = zlib.decompressobj(wbits)
-        yield inflater.decompress(rest, _PIECE)
-        while not inflater.eof and (tail := inflater.unconsumed_tail):
-            yield inflater.decompress(tail, _PIECE)
-        while not inflater.eof and (piece := inflater.decompress(b"", _PIECE)):
+        while not inflater.eof:
+            tail = inflater.unconsumed_tail or view[start : start + _INPUT]
+            if not inflater.unconsumed_tail:
+                start += len(tail)
+            piece = inflater.decompress(tail, _PIECE)
+            if not (len(tail) or piece):
+                raise MalformedPayload("the compressed body ends too early", remedy=_REMEDY)
             yield piece
-        if not inflater.eof:
-            raise MalformedPayload("the compressed body ends too early", remedy=_REMEDY)
-        rest = inflater.unused_data.lstrip(b"\0")  # padding between members is legal
-        if not rest:
+        start -= len(inflater.unused_data)
+        count = _counted(count)
+        padding = _PADDING.match(body, start)  # zeros between members are legal
+        start = padding.end() if padding else start
+        if start >= len(view):
             return
         if not members:
             raise MalformedPayload("bytes follow the compressed body", remedy=_REMEDY)
@@ -85,7 +94,7 @@ def _inflate(body: bytes, wbits: int, *, members: bool) -> Iterator[bytes]:
 
 def _unzstd(body: bytes) -> Iterator[bytes]:
     view = memoryview(body)
-    start = 0
+    start = count = 0
     if not body:
         raise MalformedPayload("the compressed body ends too early", remedy=_REMEDY)
     while start < len(view):
@@ -96,3 +105,10 @@ def _unzstd(body: bytes) -> Iterator[bytes]:
             yield inflater.decompress(view[start : start + _ZSTD_INPUT])
             start = min(start + _ZSTD_INPUT, len(view))
         start -= len(inflater.unused_data)
+        count = _counted(count)
+
+
+def _counted(count: int) -> int:
+    if count >= _MEMBERS:
+        raise TooLarge(f"the body is made of more than {_MEMBERS} compressed members", remedy=_REMEDY)
+    return count + 1

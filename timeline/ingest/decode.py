@@ -82,6 +82,7 @@ def _events(accepted: Accepted, batch: cloudevents.Batch, rules: Rules) -> Decod
         try:
             facts.append(cloudevents.fact(accepted, rules, draft, position))
         except Exception as error:  # noqa: BLE001  # one event never takes its neighbours along
-            data = msgspec.json.encode(draft.attributes)
+            name = "data_base64" if isinstance(draft.data, bytes) else "data"
+            data = msgspec.json.encode({**draft.attributes, name: draft.data})
             poison.append(refuse(position, failed(error), data))
     return Decoded(facts=facts, poison=poison)

@@ -36,7 +36,6 @@ from timeline.ingest.parsed import (
     check_count,
     grouped,
     refuse,
-    too_deep,
 )
 from timeline.ingest.request import BadItem
 from timeline.ingest.values import bounded, finite, loads, whole
@@ -178,8 +177,6 @@ class _Salvage:
         else:
             try:
                 return msgspec.convert(tree, self._kind.item)
-            except RecursionError:
-                verdict = ("too_deep", too_deep(noun))
             except msgspec.ValidationError as error:
                 first = str(error).split(" ", 1)[0]
                 reason = first if first.startswith("bad_") else "undecodable"
@@ -208,5 +205,5 @@ def _converted(tree: Any, kind: type[Json]) -> Any:
     """The message, an empty one where there is none, ``None`` where it does not convert."""
     try:
         return kind() if tree is None else msgspec.convert(tree, kind)
-    except (msgspec.ValidationError, RecursionError):
+    except msgspec.ValidationError:
         return None

@@ -39,20 +39,21 @@ def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """
     bounded(body)
     try:
-        return clean(_quick(body), max_depth)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass  # read again below, more tolerantly and more slowly
+        return clean(_parsed(body), max_depth)
     except RecursionError:
         raise _deep(max_depth) from None
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        found = json.loads(
-            body.decode("utf-8-sig"), parse_int=_integer, parse_float=_double, parse_constant=str
-        )
-    except RecursionError:
-        raise _deep(max_depth) from None
+        return _quick(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass  # read again, more tolerantly and more slowly
+    try:
+        text = body.decode("utf-8-sig")
+        return json.loads(text, parse_int=_integer, parse_float=_double, parse_constant=str)
     except ValueError as error:
         raise MalformedPayload(f"the body is not JSON: {error}", remedy="send valid JSON in UTF-8") from error
-    return clean(found, max_depth)
 
 
 def bounded(body: bytes) -> None:

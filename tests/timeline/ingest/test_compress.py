@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import random
+import time
 import tracemalloc
 import zlib
 
@@ -103,3 +105,20 @@ def test_a_bomb_takes_little_more_memory_than_the_limit(encoding: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 24 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("encoding", "member"), [("gzip", gzip.compress(b"")), ("zstd", zstandard.compress(b""))]
+)
+def test_endless_empty_members_are_refused_early(encoding: str, member: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(TooLarge):
+        decompress(member * 2_000_000, encoding)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_bodies_of_many_pieces_come_out_whole(encoding: str) -> None:
+    noise = random.Random(7).randbytes(700_000) + bytes(1_500_000)
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](noise)
+    assert decompress(packed, encoding) == noise

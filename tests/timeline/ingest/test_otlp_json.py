@@ -165,22 +165,13 @@ def test_values_are_read_by_the_rules_of_protobuf_json(value: Any, kept: Any) ->
 
 
 def test_null_and_unknown_fields_are_absent() -> None:
-    names = [
-        "parentSpanId",
-        "traceState",
-        "flags",
-        "kind",
-        "startTimeUnixNano",
-        "endTimeUnixNano",
-        "attributes",
-        "status",
-        "droppedAttributesCount",
-        "events",
-        "droppedEventsCount",
-        "links",
-        "droppedLinksCount",
-    ]
-    nothing = spans(dict.fromkeys(names) | {"brandNew": [{}]}, resource=None, schemaUrl=None, brandNew={})
+    names = (
+        "parentSpanId traceState flags kind startTimeUnixNano endTimeUnixNano attributes status "
+        "droppedAttributesCount events droppedEventsCount links droppedLinksCount"
+    )
+    nothing = spans(
+        dict.fromkeys(names.split(" ")) | {"brandNew": [{}]}, resource=None, schemaUrl=None, brandNew={}
+    )
     nothing["resourceSpans"][0]["scopeSpans"][0]["scope"] = None
     nothing["brandNew"] = 1
     assert only(spans({})) == only(nothing)
@@ -190,9 +181,7 @@ def test_null_and_unknown_fields_are_absent() -> None:
     assert sparse.links == (Link(ref=SpanRef(trace_id="", span_id="")),)
 
 
-@pytest.mark.parametrize(
-    "empty", [{}, {"resourceSpans": []}, {"resourceSpans": None}, {"resourceSpans": [{}]}]
-)
+@pytest.mark.parametrize("resources", [[], None, [{}]])
 def test_an_empty_request_is_fine(resources: Any) -> None:
     assert judged({}).items == 0
     assert judged({"resourceSpans": resources}).items == 0
@@ -364,6 +353,18 @@ def test_nesting_is_kept_as_far_as_protobuf_carries_it(depth: int, also: dict[st
     deep = depth > 49
     assert (["after"] if deep else ["n", "after"]) == [one.fact.name for one in found.facts]
     assert (["too_deep"] if deep else []) == [item.reason for item in found.poison]
+
+
+@pytest.mark.parametrize(("depth", "reasons"), [(48, []), (49, ["too_deep"])])
+def test_nesting_in_a_link_is_one_level_less(depth: int, reasons: list[str]) -> None:
+    link = {"traceId": TRACE, "spanId": SPAN, "attributes": [{"key": "k", "value": _nested(depth)}]}
+    assert reasons == [item.reason for item in decoded(spans({"links": [link]})).poison]
+
+
+def test_groups_without_members_are_empty_in_salvage_too() -> None:
+    request = spans({"name": 5}, {"name": "fine"})
+    request["resourceSpans"] += [{"scopeSpans": None}, {"scopeSpans": [{"spans": None}]}]
+    assert (judged(request).items, len(decoded(request).facts)) == (2, 1)
 
 
 def test_maps_and_empty_containers_are_bounded_alike() -> None:
