@@ -19,11 +19,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from timeline import wiring
+from timeline.domain import Entity
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.reading.search import Ask
 from timeline.search.query import Window
 from timeline.web import words
-from timeline.web.asked import ask_of
+from timeline.web.asked import ask_of, window_of
+from timeline.web.contexts.entity import KEPT as ENTITY_PARAMETERS
+from timeline.web.contexts.entity import entity_page
 from timeline.web.contexts.fact import fact_page
 from timeline.web.contexts.frame import frame, kept
 from timeline.web.contexts.home import home_page
@@ -143,6 +146,32 @@ def trace_rows(request: HttpRequest, trace_id: str) -> HttpResponse:
         return HttpResponse(status=404)
     params = {name: request.GET[name] for name in TRACE_PARAMETERS if request.GET.get(name)}
     return HttpResponse(orjson.dumps(rows_json(answer, params)), content_type="application/json")
+
+
+@require_safe
+@answered
+def entity(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+    """``/e/<type>/<id>``: the story of one entity, in the asked range or in all of it."""
+    asked = Entity(type=kind, id=name)
+    window = window_of(request.GET, default=None) if request.GET.get("q") != str(asked) else Window()
+    answer = wiring.reading().entity(asked, window=window, context=request.GET.get("context") == "1", expand=request.GET.get("expand") == "1")
+    if answer is None:
+        return error_page(
+            request,
+            404,
+            f"Nothing about {kind}:{name} was seen{' in this range' if window != Window() else ''}.",
+            detail="Facts name an entity by attribute, by message key or by subject.",
+            remedy="Paste it into the box: the search also looks at every attribute, and says what the answer rests on.",
+        )
+    params = {key: request.GET[key] for key in ENTITY_PARAMETERS if request.GET.get(key)}
+    context = {"frame": frame(request, "entity", str(asked), q=request.GET.get("q") or str(asked)), **entity_page(answer, params)}
+    return render(request, "timeline/entity.html", context)
+
+
+@require_safe
+def help_page(request: HttpRequest) -> HttpResponse:
+    """``/help``: the language, what can be pasted, the verdicts, keys and shapes."""
+    return render(request, "timeline/help.html", {"frame": frame(request, "help", "Help")})
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

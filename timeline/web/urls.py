@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from timeline.web import account, pages
+from timeline.web import account, operators, pages, seen
 
 page_patterns = [
     path("", pages.home, name="home"),
@@ -12,9 +12,14 @@ page_patterns = [
     path("facts/<str:fact_id>", pages.fact, name="fact"),
     path("traces/<str:trace_id>", pages.trace, name="trace"),
     path("traces/<str:trace_id>/rows", pages.trace_rows, name="trace_rows"),
+    path("e/<str:kind>/<path:name>", pages.entity, name="entity"),
+    path("seen", seen.seen, name="seen"),
+    path("senders", operators.senders, name="senders"),
+    path("senders/declare", operators.declare, name="declare"),
+    path("senders/quarantine/<int:item>", operators.quarantined, name="quarantined"),
+    path("help", pages.help_page, name="help"),
     path("signin", account.signin, name="signin"),
     path("signin/<str:secret>", account.signin_by_link, name="signin_by_link"),
     path("signout", account.signout, name="signout"),
 ]
 urlpatterns = page_patterns
-handler400 = "timeline.web.pages.bad_request"

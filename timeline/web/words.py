@@ -84,8 +84,10 @@ def about(ns: int | None) -> str:
     """A duration to its largest unit or two, for labels: ``26 min``, ``1 h 22 min``."""
     if ns is None:
         return ""
-    if ns < MINUTE:
-        return length(ns) if ns < 10 * SECOND else f"{ns // SECOND} s"
+    if ns < SECOND:
+        return length(ns)
+    if ns < 2 * MINUTE and ns != MINUTE:
+        return f"{ns // SECOND} s"
     days, rest = divmod(ns, DAY)
     hours, rest = divmod(rest, HOUR)
     parts = ((days, "d"), (hours, "h"), (rest // MINUTE, "min"))

@@ -148,8 +148,6 @@ def exports(what: str, params: Mapping[str, str]) -> list[dict[str, str]]:
         ("csv", "CSV", "for a spreadsheet", "columns-3"),
         ("json", "JSON", "with coverage", "braces"),
         ("ndjson", "NDJSON", "a fact a line", "braces"),
-        ("otlp", "OTLP JSON", "for other tools", "waypoints"),
-        ("markdown", "Markdown", "for a report", "file-text"),
     )
     path = f"/api/v1/export/{what}"
     return [{"label": label, "note": note, "icon": icon, "href": link(path, params, format=key, cursor=None, view=None)} for key, label, note, icon in kinds]

@@ -26,7 +26,7 @@ def axis(scale: Scale, params: Mapping[str, str], path: str, *, apart: float) ->
     """Ticks, and the breaks with links that open them; labels are ``apart`` of 1000 or more."""
     opened = [text for text in params.get("open", "").split(",") if text]
     ticks = [
-        {"x": x(tick.x), "label": tick.label, "at": tick.at, "day": tick.day, "style": _style(tick.label), "anchor": "end" if tick.x > 940 else "start"}
+        {"x": x(tick.x), "label": tick.label, "at": tick.at, "day": tick.day, "style": _style(tick.label), "dx": 17 if any(abs(tick.x - gap.x - gap.width) < 4 for gap in scale.breaks) else 0, "anchor": "end" if tick.x > 940 else "start"}
         for tick in scale.ticks
     ]
     return {

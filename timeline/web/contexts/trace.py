@@ -70,7 +70,7 @@ def trace_page(answer: TraceAnswer, params: Mapping[str, str]) -> dict[str, Any]
         "waterfall_href": link(path, params, view=None),
         "table_href": link(path, params, view="table"),
         "coverage": coverage_lines(answer.coverage),
-        "exports": exports("trace", {"trace_id": answer.trace_id}),
+        "exports": exports("trace", {"id": answer.trace_id}),
         "selected": selected,
     }  # fmt: skip
     if shown["is_table"]:

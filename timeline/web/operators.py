@@ -1,0 +1,58 @@
+"""The way in, for those who run it: senders, nodes, inbox, refusals, quarantine."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from timeline import wiring
+from timeline.models import Audit, Quarantined, Sender
+from timeline.web.contexts.frame import frame
+from timeline.web.contexts.senders import senders_page
+from timeline.web.pages import answered
+
+_WORKSPACE = "main"
+
+
+@require_safe
+@answered
+def senders(request: HttpRequest) -> HttpResponse:
+    """``/senders``: who sends, what waits, what was refused and set aside."""
+    context = {"frame": frame(request, "senders", "Senders"), **senders_page(wiring.reading().senders())}
+    context["may_declare"] = isinstance(request.user, User) and request.user.is_staff
+    return render(request, "timeline/senders.html", context)
+
+
+@require_POST
+@answered
+def declare(request: HttpRequest) -> HttpResponse:
+    """``/senders/declare``: an operator states that a service sends everything, or takes it back."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_staff:
+        raise PermissionDenied
+    service, complete = request.POST.get("service", ""), request.POST.get("complete") == "1"
+    found = Sender.objects.filter(workspace=_WORKSPACE, service=service)
+    by = user.get_username() if complete else ""
+    changed = found.update(complete=complete, declared_by=by)
+    if not changed:
+        raise Http404
+    what = "declare complete" if complete else "withdraw complete"
+    Audit.objects.create(who=user.get_username(), what=what, detail=service, rows=changed)
+    return redirect("/senders#senders")
+
+
+@require_safe
+@answered
+def quarantined(request: HttpRequest, item: int) -> HttpResponse:
+    """``/senders/quarantine/<id>``: the bytes of one item, exactly as they came."""
+    row = Quarantined.objects.filter(workspace=_WORKSPACE, pk=item).first()
+    if row is None:
+        raise Http404
+    who = request.user.get_username()
+    Audit.objects.create(who=who, what="quarantine bytes", detail=f"{row.request}/{row.position}", rows=1)
+    response = HttpResponse(bytes(row.data), content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = f'attachment; filename="quarantined-{item}.bin"'
+    return response
