@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,11 +27,16 @@ from timeline.receive.receiver import Limits, Receiver
 from timeline.receive.server import Application
 
 ROOT = Path(__file__).resolve().parent.parent
-_RUN = """
-import os, django
+_DATABASE = "throughline.sqlite3"
+_MIGRATE = """
+import django
 django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+"""
+_RUN = """
+import os, django
+django.setup()
 from timeline.management.commands_of import commands
 command = commands()["receiver"]
 os.execv(command[0], command)
@@ -50,6 +59,20 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> An
     return found
 
 
+@cache
+def _migrated() -> Path:
+    """An empty database with every table, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="throughline-migrated-"))
+    environment = os.environ | {
+        "THROUGHLINE_DATA_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    subprocess.run([sys.executable, "-c", _MIGRATE], cwd=ROOT, env=environment, check=True)
+    with sqlite3.connect(folder / _DATABASE) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder / _DATABASE
+
+
 class Running:
     """A real receiver: granian with the command line that the supervisor uses."""
 
@@ -59,6 +82,8 @@ class Running:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "receiver.log"
         self._settings = settings
+        if not (folder / _DATABASE).exists():
+            shutil.copy(_migrated(), folder / _DATABASE)
         self.start()
 
     def start(self) -> None:
@@ -108,7 +133,7 @@ class Running:
     def _ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:  # noqa: S310 - our own loopback
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

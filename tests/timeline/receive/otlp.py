@@ -69,6 +69,11 @@ def deep_span(levels: int) -> bytes:
     return _field(1, _field(2, _field(2, span)))  # resource_spans, scope_spans, spans
 
 
+def empty_spans(count: int) -> bytes:
+    """Empty spans in protobuf: two bytes each, next to nothing compressed."""
+    return _field(1, _field(2, b"\x12\x00" * count))
+
+
 def _field(number: int, data: bytes) -> bytes:
     size, length = len(data), bytearray()
     while size > 127:
