@@ -126,6 +126,10 @@ def fact(accepted: Accepted, rules: Rules, draft: Draft, position: int) -> Store
         kind="cloudevent",
         name=texts["type"],
         ref=ref,
+        service=texts.get("servicename") or publisher(texts["source"]),
+        instance=texts.get("serviceinstanceid", ""),
+        version=texts.get("serviceversion", ""),
+        environment=texts.get("deploymentenvironmentname", ""),
         at=info.time if info.time is not None else observed,
         observed=observed,
         body=body,
@@ -145,6 +149,15 @@ def fact(accepted: Accepted, rules: Rules, draft: Draft, position: int) -> Store
         sampled=samples(texts.get("tracestate", "")),
         partial=more_leaves(body),
     )
+
+
+def publisher(source: str) -> str:
+    """The service that a CloudEvents ``source`` (a URI reference, 3.1.1) speaks of, for senders that
+    name none: the host of a URL, the first segment of a path, else all of it."""
+    _, scheme, rest = source.partition("://")
+    if scheme:
+        return rest.partition("/")[0].rpartition("@")[2]
+    return source if source.startswith("urn:") else source.strip("/").partition("/")[0]
 
 
 def origin_of(traceparent: str) -> tuple[SpanRef | None, int]:

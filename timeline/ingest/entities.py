@@ -23,7 +23,7 @@ _SEPARATORS: Final = re.compile(r"[/:#?]+")
 
 # Only nouns that mean a business thing everywhere. A general ``<x>.id`` would turn every
 # thread, session and host into an entity.
-_NOUNS: Final = ("order", "bet", "match", "payment", "customer", "account", "invoice", "shipment")
+_NOUNS: Final = ("order", "bet", "match", "player", "payment", "customer", "account", "invoice", "shipment")
 _DEFAULT_ATTRIBUTES: Final = {
     key: noun for noun in _NOUNS for key in (f"{noun}.id", f"{noun}_id", f"{noun}Id", f"app.{noun}.id")
 }

@@ -90,6 +90,7 @@ def test_an_event_arrives_with_everything_it_said() -> None:
     assert stored.fact == Event(
         kind="cloudevent",
         name="OrderPlaced",
+        service="shop",
         ref=SpanRef(trace_id="ab" * 16, span_id="cd" * 8),
         at=1_790_000_000_000_000_001,
         observed=1_790_000_001_000_000_000,
@@ -419,3 +420,17 @@ def test_an_event_that_makes_us_fail_is_poison_and_its_neighbours_survive(
     assert [0, 2] == [one.receipt.position for one in found.facts]
     assert [(1, "decoder_failed")] == [(item.position, item.reason) for item in found.poison]
     assert json.loads(found.poison[0].data) == bad
+
+
+@pytest.mark.parametrize(
+    ("source", "service"),
+    [
+        ("/settlement/markets", "settlement"),
+        ("https://me@feed.example.org:8443/live/1", "feed.example.org:8443"),
+        ("urn:uuid:0190f3c0", "urn:uuid:0190f3c0"),
+        ("orders", "orders"),
+        ("/", ""),
+    ],
+)
+def test_a_sender_that_names_no_service_is_named_by_its_source(source: str, service: str) -> None:
+    assert service == cloudevents.publisher(source)
