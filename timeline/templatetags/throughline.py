@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.template import Context
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -57,14 +58,16 @@ def at(mapping: dict[Any, Any], key: object) -> Any:
     return mapping.get(key, "")
 
 
-@register.simple_tag
-def icon(name: str, extra: str = "") -> SafeString:
-    """A Lucide icon from the sprite; its meaning is always beside it in words."""
+@register.simple_tag(takes_context=True)
+def icon(context: Context, name: str, extra: str = "") -> SafeString:
+    """A Lucide icon; its meaning is always beside it in words. Offline files carry the sprite."""
+    return _icon(name, extra, offline=bool(context.get("offline")))
+
+
+def _icon(name: str, extra: str = "", *, offline: bool = False) -> SafeString:
+    sprite = "" if offline else static("timeline/vendor/icons.svg")
     return format_html(
-        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
-        extra,
-        static("timeline/vendor/icons.svg"),
-        name,
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>', extra, sprite, name
     )
 
 
@@ -81,7 +84,7 @@ def _written(ns: int, style: str) -> str:
 
 
 @register.simple_tag
-def when(ns: int | None, style: str = "clock") -> SafeString | str:
+def when(ns: int | None, style: str = "") -> SafeString | str:
     """A moment that scripts turn to local time; its title has every digit, in UTC.
 
     ``style`` is ``clock`` (milliseconds), ``nanos``, ``seconds``, ``minutes``, ``day`` or ``stamp``.
@@ -114,15 +117,17 @@ def _bound(ns: int) -> str:
     return "day-minutes" if ns % words.MINUTE == 0 else "stamp"
 
 
-@register.simple_tag
-def copy(text: object, what: str = "value") -> SafeString:
+@register.simple_tag(takes_context=True)
+def copy(context: Context, text: object, what: str = "value") -> SafeString | str:
     """A button that copies the exact text; hidden where scripts are off."""
+    if context.get("offline"):
+        return ""
     return format_html(
         '<button type="button" class="copy" data-copy="{}" aria-label="Copy {}" title="Copy {}" hidden>{}</button>',
         text,
         what,
         what,
-        icon("copy"),
+        _icon("copy"),
     )
 
 

@@ -15,6 +15,7 @@ from timeline.web.contexts.search import coverage_lines, exports
 from timeline.web.contexts.story import axis, badges, findings, log_lines, opened, place_of, wait_mark, x
 
 FIRST_ROWS = 400  # rows that come with the page; the rest is fetched as numbers
+WHOLE_ROWS = 5_000  # rows of a file to take away
 MINIMAP_ROWS = 240
 GUIDE = 11  # pixels of indent a level
 LETTER = 11.5  # room of a letter, in thousandths of the drawing at its usual width
@@ -31,7 +32,8 @@ def trace_page(answer: TraceAnswer, params: Mapping[str, str]) -> dict[str, Any]
     selected = _selected(answer, drawn, params)
     first = int(params["start"]) if params.get("start", "").isdecimal() else 0
     first = min(first, max(0, len(drawn.rows) - 1))
-    rows = [_row(row, hues, find, selected) for row in drawn.rows[first : first + FIRST_ROWS]]
+    most = WHOLE_ROWS if params.get("whole") else FIRST_ROWS
+    rows = [_row(row, hues, find, selected) for row in drawn.rows[first : first + most]]
     matches = sum(1 for row in drawn.rows if _matches(row, find)) if find else 0
     folded, folded_waits = params.get("fold") != "0", params.get("waits") == "1"
     back = {name: value for name, value in params.items() if name in ("q", "from", "to", "range", "sort")}
@@ -43,8 +45,9 @@ def trace_page(answer: TraceAnswer, params: Mapping[str, str]) -> dict[str, Any]
         "rows": _with_breaks(rows, drawn),
         "row_count": len(drawn.rows),
         "first": first,
-        "more": len(drawn.rows) > FIRST_ROWS,
-        "next_href": link(path, params, start=first + FIRST_ROWS) if first + FIRST_ROWS < len(drawn.rows) else "",
+        "more": len(drawn.rows) > most and not params.get("whole"),
+        "next_href": link(path, params, start=first + FIRST_ROWS) if first + FIRST_ROWS < len(drawn.rows) and not params.get("whole") else "",
+        "rows_cut": max(0, len(drawn.rows) - most) if params.get("whole") else 0,
         "first_href": link(path, params, start=None) if first else "",
         "rows_href": link(f"{path}/rows", params, span=None, start=None),
         "minimap": _minimap(drawn, hues),
@@ -73,7 +76,7 @@ def trace_page(answer: TraceAnswer, params: Mapping[str, str]) -> dict[str, Any]
         "exports": exports("trace", {"id": answer.trace_id}),
         "selected": selected,
     }  # fmt: skip
-    if shown["is_table"]:
+    if shown["is_table"] or params.get("whole"):
         shown["lines"] = log_lines(answer.timeline, answer.facts, hues, back)
     panel = panel_of(answer, selected, back)
     if panel is not None:
