@@ -84,6 +84,11 @@ class Refusals(threading.Thread):
             self._counts[sender, what, reason] = self._counts.get((sender, what, reason), 0) + items
         self._noted.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many kinds of refusals are not yet written."""
+        return len(self._sums)
+
     def stop(self) -> None:
         """Write what is left, then end."""
         self._stop_asked.set()
