@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,9 @@ MAX_POSITION: Final = (1 << 18) - 1
 
 # Attributes are a set of pairs: their order is no part of the content.
 _encode = msgspec.msgpack.Encoder(order="sorted").encode
+_DIGITS: Final = {
+    digit: value for value, digit in enumerate(ascii_uppercase + ascii_lowercase + digits + "-_")
+}
 
 
 def usable(at: int | None) -> bool:
@@ -77,5 +81,5 @@ def tie(*, sequence: str | None, at: int | None, observed: int | None, position:
     delay = 0
     if at is not None and observed is not None:
         delay = min(max((observed - at) // 1_000_000, 0), 0xFFF)
-    low = int.from_bytes(urlsafe_b64decode(fact_id[-4:]), "big") & 0xFFF
+    low = _DIGITS[fact_id[18]] << 6 | _DIGITS[fact_id[19]]
     return (number << 42) | (delay << 30) | (min(position, MAX_POSITION) << 12) | low

@@ -189,7 +189,6 @@ _REPEATED: Final = (
 )
 # Read to conclude something where the promoted attribute itself is absent.
 _HINTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
-    semconv.MESSAGING_OPERATION_NAME: ("_operation_name", _operation_name),
     semconv.MESSAGING_MESSAGE_ENVELOPE_SIZE: ("_envelope", number),
     semconv.MESSAGING_RABBITMQ_ROUTING_KEY: ("_routing_key", text),
     semconv.AWS_SQS_QUEUE_URL: ("_queue_url", _last_segment),
@@ -217,6 +216,8 @@ def _sources() -> dict[str, Source]:
             names = [key, *(old for old, new in semconv.ALIASES.items() if new == key)]
             for name in names:
                 table[name] = Source(field, len(table), read)
+    key = semconv.MESSAGING_OPERATION_NAME
+    table[key] = Source("operation", len(table), _operation_name)  # where no type says it
     for key in _COUNTED:
         table[key] = Source("attempt", len(table), _attempt)
     for key in _REPEATED:
@@ -288,7 +289,6 @@ def _message(found: dict[str, Any], kind: str) -> Message | None:
 
 def _conclude(found: dict[str, Any]) -> None:
     """Fill in what is not said outright, and drop the hints."""
-    named = found.pop("_operation_name", None)
     celery = found.pop("_celery", None)
     envelope = found.pop("_envelope", None)
     routing, url, queue = (found.pop(hint, None) for hint in ("_routing_key", "_url", "_queue_url"))
@@ -297,8 +297,6 @@ def _conclude(found: dict[str, Any]) -> None:
         found.setdefault("operation", "process" if celery == "run" else "send")
         if celery == "run":
             found.setdefault("attempt", 1)  # its instrumentation leaves out a retry count of 0
-    if named is not None:
-        found.setdefault("operation", named)
     other = queue or (url if found.get("system") == "aws_sqs" else None) or routing
     if other is not None:
         found.setdefault("destination", other)
