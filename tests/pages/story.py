@@ -42,10 +42,18 @@ def _resource(service: str, instance: str, version: str) -> dict[str, Any]:
     }
 
 
-VERSIONS = {"bet-placement": "5.1.0", "wallet": "2.14.0", "settlement": "3.9.0", "notifications": "1.8.2", "feed-gateway": "7.0.1"}
+VERSIONS = {
+    "bet-placement": "5.1.0",
+    "wallet": "2.14.0",
+    "settlement": "3.9.0",
+    "notifications": "1.8.2",
+    "feed-gateway": "7.0.1",
+}
 
 
-def _span(number: int, parent: int | None, service: str, name: str, start: str, took: float, **more: Any) -> Span:
+def _span(
+    number: int, parent: int | None, service: str, name: str, start: str, took: float, **more: Any
+) -> Span:
     begin = at(start)
     instance = more.pop("instance", f"{service}-1")
     return Span(

@@ -67,7 +67,10 @@ def icon(context: Context, name: str, extra: str = "") -> SafeString:
 def _icon(name: str, extra: str = "", *, offline: bool = False) -> SafeString:
     sprite = "" if offline else static("timeline/vendor/icons.svg")
     return format_html(
-        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>', extra, sprite, name
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        extra,
+        sprite,
+        name,
     )
 
 

@@ -18,7 +18,10 @@ def assign(services: Iterable[str]) -> dict[str, int]:
     taken: dict[str, int] = {}
     used: set[int] = set()
     for service in sorted(set(services)):
-        wanted = hashlib.blake2b(service.encode(errors="surrogatepass"), digest_size=4, salt=_SALT).digest()[0] % HUES
+        wanted = (
+            hashlib.blake2b(service.encode(errors="surrogatepass"), digest_size=4, salt=_SALT).digest()[0]
+            % HUES
+        )
         free = (number % HUES for number in range(wanted, wanted + HUES) if number % HUES not in used)
         taken[service] = next(free, wanted)
         used.add(taken[service])

@@ -40,14 +40,20 @@ def _style() -> str:
 
 @cache
 def _icons() -> str:
-    return (_STATIC / "vendor" / "icons.svg").read_text("utf-8").replace("<svg ", '<svg class="defs" aria-hidden="true" ', 1)
+    return (
+        (_STATIC / "vendor" / "icons.svg")
+        .read_text("utf-8")
+        .replace("<svg ", '<svg class="defs" aria-hidden="true" ', 1)
+    )
 
 
 def render(
     answer: SearchAnswer | TraceAnswer | EntityAnswer, header: Header, facts: Sequence[Stored] | None = None
 ) -> str:
     """The whole file. ``facts`` are those of the search; a story brings its own."""
-    held = list(facts) if facts is not None else [] if isinstance(answer, SearchAnswer) else list(answer.facts)
+    held = (
+        list(facts) if facts is not None else [] if isinstance(answer, SearchAnswer) else list(answer.facts)
+    )
     context: dict[str, Any] = {"offline": True, "plain": True, "header": header, "time_style": "nanos"}
     if isinstance(answer, SearchAnswer):
         context |= _search(answer, held)
@@ -95,7 +101,11 @@ def _whole(stored: Stored) -> dict[str, Any]:
         "entities": [str(each) for each in fact.entities],
         "context": [str(each) for each in fact.context],
         "message": message_lines(fact),
-        "groups": [{"label": label, "items": [{**item, "href": ""} for item in attributes(pairs)]} for label, pairs in groups if pairs],
+        "groups": [
+            {"label": label, "items": [{**item, "href": ""} for item in attributes(pairs)]}
+            for label, pairs in groups
+            if pairs
+        ],
         "body": pretty(body) if body is not None else None,
         "variant": receipt.variant,
     }

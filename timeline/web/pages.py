@@ -40,7 +40,13 @@ View = Callable[..., HttpResponse]
 
 
 def error_page(
-    request: HttpRequest, status: int, sentence: str, *, detail: str = "", remedy: str = "", column: int | None = None
+    request: HttpRequest,
+    status: int,
+    sentence: str,
+    *,
+    detail: str = "",
+    remedy: str = "",
+    column: int | None = None,
 ) -> HttpResponse:
     """A page that says what happened, what was kept, and what to do next."""
     context = {
@@ -90,14 +96,19 @@ def home(request: HttpRequest) -> HttpResponse:
 @answered
 def search(request: HttpRequest) -> HttpResponse:
     """``/search``: the verdict, what it rests on, and the rows."""
-    params = {**kept(request), **{name: request.GET[name] for name in ("cursor", "view") if request.GET.get(name)}}
+    params = {
+        **kept(request),
+        **{name: request.GET[name] for name in ("cursor", "view") if request.GET.get(name)},
+    }
     try:
         answer = wiring.reading().search(ask_of(request.GET))
     except BadQuery as error:
         page = frame(request, "search", "Search", q=request.GET.get("q", ""))
         context = {"frame": page, "error": syntax_error(error, request.GET.get("q", "").strip())}
         return render(request, "timeline/search.html", context, status=400)
-    page = frame(request, "search", "Search", q=answer.text or params.get("q", ""), understood=answer.understood)
+    page = frame(
+        request, "search", "Search", q=answer.text or params.get("q", ""), understood=answer.understood
+    )
     return render(request, "timeline/search.html", {"frame": page, **search_page(answer, params)})
 
 
@@ -154,7 +165,12 @@ def entity(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """``/e/<type>/<id>``: the story of one entity, in the asked range or in all of it."""
     asked = Entity(type=kind, id=name)
     window = window_of(request.GET, default=None) if request.GET.get("q") != str(asked) else Window()
-    answer = wiring.reading().entity(asked, window=window, context=request.GET.get("context") == "1", expand=request.GET.get("expand") == "1")
+    answer = wiring.reading().entity(
+        asked,
+        window=window,
+        context=request.GET.get("context") == "1",
+        expand=request.GET.get("expand") == "1",
+    )
     if answer is None:
         return error_page(
             request,
@@ -164,7 +180,10 @@ def entity(request: HttpRequest, kind: str, name: str) -> HttpResponse:
             remedy="Paste it into the box: the search also looks at every attribute, and says what the answer rests on.",
         )
     params = {key: request.GET[key] for key in ENTITY_PARAMETERS if request.GET.get(key)}
-    context = {"frame": frame(request, "entity", str(asked), q=request.GET.get("q") or str(asked)), **entity_page(answer, params)}
+    context = {
+        "frame": frame(request, "entity", str(asked), q=request.GET.get("q") or str(asked)),
+        **entity_page(answer, params),
+    }
     return render(request, "timeline/entity.html", context)
 
 
@@ -176,7 +195,9 @@ def help_page(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400: the request itself is malformed."""
-    return error_page(request, 400, "This request cannot be read.", remedy="Go back, or start again from the box above.")
+    return error_page(
+        request, 400, "This request cannot be read.", remedy="Go back, or start again from the box above."
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -39,7 +39,10 @@ def ids_of(text: str) -> list[str]:
         cells = [part.strip().strip('"') for part in text.replace(";", ",").replace("\t", ",").split(",")]
     found = list(dict.fromkeys(filter(None, cells)))
     if len(found) > MOST:
-        raise TooLarge(f"{len(found):,} ids are more than {MOST:,} at once", remedy="Send them in parts, or by POST /api/v1/seen.")
+        raise TooLarge(
+            f"{len(found):,} ids are more than {MOST:,} at once",
+            remedy="Send them in parts, or by POST /api/v1/seen.",
+        )
     if any(len(each) > LONGEST for each in found):
         raise BadQuery(f"an id is longer than {LONGEST:,} characters", remedy="Give one identifier a line.")
     return found
@@ -56,7 +59,12 @@ def seen(request: HttpRequest) -> HttpResponse:
             raise TooLarge("the file is larger than 8 MiB", remedy="One id a line is enough.")
         text = upload.read().decode("utf-8-sig", errors="replace")
     chosen = request.POST.get("range", request.GET.get("range", "all"))
-    page: dict[str, Any] = {"frame": frame(request, "seen", "Check many ids", q=""), "text": text, "ranges": RANGES, "range": chosen}
+    page: dict[str, Any] = {
+        "frame": frame(request, "seen", "Check many ids", q=""),
+        "text": text,
+        "ranges": RANGES,
+        "range": chosen,
+    }
     ids = ids_of(text)
     if not ids:
         return render(request, "timeline/seen.html", page)
@@ -70,7 +78,9 @@ def seen(request: HttpRequest) -> HttpResponse:
 def _missing(answer: SeenAnswer, form: str) -> HttpResponse:
     missing = [one for one in answer.verdicts if one.verdict.kind != "seen"]
     if form == "json":
-        listed = [{"id": one.id, "verdict": one.verdict.kind, "sentence": one.verdict.sentence} for one in missing]
+        listed = [
+            {"id": one.id, "verdict": one.verdict.kind, "sentence": one.verdict.sentence} for one in missing
+        ]
         body = orjson.dumps({"missing": listed, "up_to": words.iso(answer.coverage.up_to)})
         response = HttpResponse(body, content_type="application/json")
     else:
@@ -95,7 +105,11 @@ def _context(answer: SeenAnswer) -> dict[str, Any]:
         "answer": answer,
         "sentence": f"{', '.join(said)}, up to {words.clock(answer.coverage.up_to)} UTC.",
         "tone": "amber" if answer.cannot_say else "green" if not answer.not_seen else "",
-        "icon": "triangle-alert" if answer.cannot_say else "circle-check" if not answer.not_seen else "circle-slash",
+        "icon": "triangle-alert"
+        if answer.cannot_say
+        else "circle-check"
+        if not answer.not_seen
+        else "circle-slash",
         "missing": len(missing),
         "lines": [_line(one, hues) for one in [*missing, *rest][:SHOWN]],
         "cut": max(0, total - SHOWN),

@@ -13,6 +13,11 @@ import re
 from timeline.search import times
 from timeline.search.times import DAY, HOUR, MINUTE, SECOND, same_day
 
+__all__ = [
+    "DAY", "HOUR", "MINUTE", "SECOND", "about", "clock", "count", "day", "iso", "length", "middle", "plural", "same_day", "size",
+    "stamp", "visible", "visible_lines",
+]  # fmt: skip
+
 # C0 and C1 controls, bidirectional marks and isolates, zero-width and other invisible
 # characters, lone surrogates and non-characters: whatever could hide or reorder text
 _UNSEEN = re.compile(

@@ -13,7 +13,21 @@ from timeline.web.contexts.lanes import drawing
 from timeline.web.contexts.search import coverage_lines, exports
 from timeline.web.contexts.story import axis, findings, log_lines, opened
 
-KEPT = ("q", "from", "to", "range", "sort", "fold", "waits", "open", "view", "context", "expand", "sel", "start")
+KEPT = (
+    "q",
+    "from",
+    "to",
+    "range",
+    "sort",
+    "fold",
+    "waits",
+    "open",
+    "view",
+    "context",
+    "expand",
+    "sel",
+    "start",
+)
 LOG_ROWS = 500
 STEPS = 7
 
@@ -26,7 +40,8 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
     drawn = lanes(timeline, answer.facts, fold=folded, fold_waits=folded_waits, keep=opened(params))
     hues = colours.assign(lane.service for lane in drawn.lanes)
     selected = params.get("sel", "")
-    repeated = frozenset(thing.fact for lane in drawn.lanes for thing in (*lane.bars, *lane.marks) if thing.duplicate)
+    repeated = frozenset(bar.fact for lane in drawn.lanes for bar in lane.bars if bar.duplicate)
+    repeated |= frozenset(mark.fact for lane in drawn.lanes for mark in lane.marks if mark.duplicate)
     log = log_lines(timeline, answer.facts, hues, back, repeated)
     first = int(params["start"]) if params.get("start", "").isdecimal() else 0
     traces = {stored.fact.ref.trace_id for stored in answer.facts if stored.fact.ref}
@@ -78,7 +93,11 @@ def sentence(answer: EntityAnswer) -> str:
     last = max(events or placed, key=lambda entry: entry.at or 0, default=None)
     if last is None:
         return f"{answer.entity} was named, but by nothing with a time."
-    said = f"{answer.entity} reached {last.what}" if events else f"{answer.entity} was last in {last.what} of {last.lane or 'an unnamed service'}"
+    said = (
+        f"{answer.entity} reached {last.what}"
+        if events
+        else f"{answer.entity} was last in {last.what} of {last.lane or 'an unnamed service'}"
+    )
     said += f" at {words.clock(last.at)} UTC"
     wrong = []
     rules = {finding.rule for finding in timeline.findings}
@@ -101,4 +120,7 @@ def steps(answer: EntityAnswer) -> dict[str, Any]:
             reached.setdefault(entry.what, []).append(entry.at)
     found = [{"what": what, "at": times[0], "count": len(times)} for what, times in reached.items()]
     last = max(range(len(found)), key=lambda place: reached[str(found[place]["what"])][-1], default=-1)
-    return {"shown": [{**step, "last": place == last} for place, step in enumerate(found)][:STEPS], "more": max(0, len(found) - STEPS)}
+    return {
+        "shown": [{**step, "last": place == last} for place, step in enumerate(found)][:STEPS],
+        "more": max(0, len(found) - STEPS),
+    }

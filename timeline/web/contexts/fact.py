@@ -22,7 +22,9 @@ _TIMES = ("", "once", "twice")
 
 def name_of(fact: Fact) -> str:
     """What people call it: the event's type, else the operation."""
-    return (fact.event.type if fact.event and fact.event.type else fact.name) or ("span" if isinstance(fact, Span) else fact.kind)
+    return (fact.event.type if fact.event and fact.event.type else fact.name) or (
+        "span" if isinstance(fact, Span) else fact.kind
+    )
 
 
 def fact_page(answer: FactAnswer, params: Mapping[str, str]) -> dict[str, Any]:
@@ -32,7 +34,9 @@ def fact_page(answer: FactAnswer, params: Mapping[str, str]) -> dict[str, Any]:
     services = [fact.service, *(stored.fact.service for stored in answer.around)]
     for hop in answer.hops:
         services += [hop.producer_service, hop.consumer_service]
-    hues = colours.assign(service for service in [*services, *(row.service for row in answer.neighbours)] if service)
+    hues = colours.assign(
+        service for service in [*services, *(row.service for row in answer.neighbours)] if service
+    )
     came = [_hop(hop, around, hues, params, up=True) for hop in answer.hops if not _sent(answer.stored, hop)]
     went = [_hop(hop, around, hues, params, up=False) for hop in answer.hops if _sent(answer.stored, hop)]
     body = fact.body if isinstance(fact, Event) else None
@@ -112,15 +116,40 @@ def clocks(answer: FactAnswer) -> dict[str, Any]:
     for hop in answer.hops:
         if _sent(answer.stored, hop):
             group = f"by group {hop.group}" if hop.group else "by the consumer"
-            spoke += [(at, label, hop.consumer_service, note) for at, label, note in ((hop.received, "Received", group), (hop.started, "Handled", f"attempt {hop.attempt}")) if at is not None]
+            spoke += [
+                (at, label, hop.consumer_service, note)
+                for at, label, note in (
+                    (hop.received, "Received", group),
+                    (hop.started, "Handled", f"attempt {hop.attempt}"),
+                )
+                if at is not None
+            ]
         elif hop.sent is not None:
-            spoke.append((hop.sent, "Sent", hop.producer_service, f"to {hop.destination}" if hop.destination else "by the producer"))
+            spoke.append(
+                (
+                    hop.sent,
+                    "Sent",
+                    hop.producer_service,
+                    f"to {hop.destination}" if hop.destination else "by the producer",
+                )
+            )
     spoke.append((receipt.received, "Accepted", "Throughline", "on disk in the inbox"))
     spoke = sorted(set(spoke))[:12]
     first = spoke[0][0]
     lines, last = [], first
     for number, (at, label, by, note) in enumerate(spoke):
-        lines.append({"at": at, "label": label, "by": by, "note": note, "since": at - first, "long": at - last >= LONG_WAIT and label in ("Received", "Handled"), "x": percent(number + 0.5, len(spoke)), "from": percent(number - 0.5, len(spoke))})
+        lines.append(
+            {
+                "at": at,
+                "label": label,
+                "by": by,
+                "note": note,
+                "since": at - first,
+                "long": at - last >= LONG_WAIT and label in ("Received", "Handled"),
+                "x": percent(number + 0.5, len(spoke)),
+                "from": percent(number - 0.5, len(spoke)),
+            }
+        )
         last = at
     return {"lines": lines, "step": percent(1, len(spoke)), "edge": percent(0.5, len(spoke)), "edge_end": percent(len(spoke) - 0.5, len(spoke))}  # fmt: skip
 
@@ -141,17 +170,37 @@ def message_lines(fact: Fact) -> list[tuple[str, str]]:
         lines += [(label, str(message[name])) for name, label in labels if message[name] not in (None, "")]
     if fact.event is not None:
         event = msgspec.structs.asdict(fact.event)
-        labels_of_event = (("id", "Event id"), ("source", "Source"), ("type", "Type"), ("subject", "Subject"), ("correlation_id", "Correlation"), ("causation_id", "Causation"), ("sequence", "Sequence"))
-        lines += [(label, str(event[name])) for name, label in labels_of_event if event[name] not in (None, "")]
+        labels_of_event = (
+            ("id", "Event id"),
+            ("source", "Source"),
+            ("type", "Type"),
+            ("subject", "Subject"),
+            ("correlation_id", "Correlation"),
+            ("causation_id", "Causation"),
+            ("sequence", "Sequence"),
+        )
+        lines += [
+            (label, str(event[name])) for name, label in labels_of_event if event[name] not in (None, "")
+        ]
     return lines
 
 
-def _hop(hop: Hop, around: Mapping[str, Stored], hues: Mapping[str, int], params: Mapping[str, str], *, up: bool) -> dict[str, Any]:
+def _hop(
+    hop: Hop, around: Mapping[str, Stored], hues: Mapping[str, int], params: Mapping[str, str], *, up: bool
+) -> dict[str, Any]:
     other_id = hop.producer if up else hop.consumer or hop.receiver
     service = hop.producer_service if up else hop.consumer_service
     other = around.get(other_id or "")
     place = "/".join(str(part) for part in (hop.destination, hop.partition, hop.offset) if part is not None)
-    title = name_of(other.fact) if other else (f"{hop.consumer_service or hop.group or 'nobody'}" if not up else hop.producer_service or "unknown sender")
+    title = (
+        name_of(other.fact)
+        if other
+        else (
+            f"{hop.consumer_service or hop.group or 'nobody'}"
+            if not up
+            else hop.producer_service or "unknown sender"
+        )
+    )
     if not up and hop.attempts > 1:
         title = f"Attempt {hop.attempt} of {hop.attempts}"
     return {
@@ -169,9 +218,20 @@ def _hop(hop: Hop, around: Mapping[str, Stored], hues: Mapping[str, int], params
 
 
 def _groups(fact: Fact) -> list[dict[str, Any]]:
-    scope = {"name": fact.scope.name, "version": fact.scope.version, "schema_url": fact.scope.schema_url or fact.schema_url, **fact.scope.attributes}
-    groups = (("Attributes", fact.attributes), ("Resource", fact.resource), ("Scope", {key: value for key, value in scope.items() if value != ""}))
-    return [{"label": label, "items": attributes(pairs), "count": len(pairs)} for label, pairs in groups if pairs]
+    scope = {
+        "name": fact.scope.name,
+        "version": fact.scope.version,
+        "schema_url": fact.scope.schema_url or fact.schema_url,
+        **fact.scope.attributes,
+    }
+    groups = (
+        ("Attributes", fact.attributes),
+        ("Resource", fact.resource),
+        ("Scope", {key: value for key, value in scope.items() if value != ""}),
+    )
+    return [
+        {"label": label, "items": attributes(pairs), "count": len(pairs)} for label, pairs in groups if pairs
+    ]
 
 
 def _variant(stored: Stored, other: Stored) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from timeline.answers import SearchAnswer
+from timeline.answers import Coverage, SearchAnswer
 from timeline.web import words
 from timeline.web.contexts.frame import link
 
@@ -32,7 +32,15 @@ def ticks(start: int, end: int, most: int = 10) -> list[dict[str, Any]]:
     """Round moments between two, at most ``most``, with how to write them."""
     length = end - start
     step = next((step for step in _STEPS if length / step <= most), length)
-    style = "day" if step >= words.DAY else "minutes" if step >= words.MINUTE else "seconds" if step >= words.SECOND else "clock"
+    style = (
+        "day"
+        if step >= words.DAY
+        else "minutes"
+        if step >= words.MINUTE
+        else "seconds"
+        if step >= words.SECOND
+        else "clock"
+    )
     first = -(-start // step) * step
     moments = range(first, end + 1, step)
     return [
@@ -40,7 +48,11 @@ def ticks(start: int, end: int, most: int = 10) -> list[dict[str, Any]]:
             "x": percent(moment - start, length),
             "at": moment,
             "style": style,
-            "anchor": "start" if (moment - start) < length / 40 else "end" if (end - moment) < length / 40 else "middle",
+            "anchor": "start"
+            if (moment - start) < length / 40
+            else "end"
+            if (end - moment) < length / 40
+            else "middle",
         }
         for moment in moments
     ]
@@ -51,9 +63,27 @@ def histogram(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]
     start, end, interval = answer.window.start, answer.window.end, answer.interval
     if start is None or end is None or not interval or end <= start:
         return None
-    whole = end - start
+    bars = _bars(answer, start, end, params)
+    gaps = _gaps(answer.coverage, start, end)
+    return {
+        "start": start,
+        "end": end,
+        "interval": interval,
+        "bars": bars,
+        "gaps": gaps,
+        "gap_kinds": sorted({str(gap["kind"]) for gap in gaps}),
+        "ticks": ticks(start, end),
+        "peak": max((bucket.count for bucket in answer.histogram), default=0),
+        "any_failed": any(bar["errors"] for bar in bars),
+        "base": HEIGHT,
+    }
+
+
+def _bars(answer: SearchAnswer, start: int, end: int, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One bar a bucket; a bucket with anything in it is at least 2 pixels high."""
+    whole, interval = end - start, answer.interval
     peak = max((bucket.count for bucket in answer.histogram), default=0)
-    bars = []
+    bars: list[dict[str, Any]] = []
     for bucket in answer.histogram:
         height = max(2.0, HEIGHT * bucket.count / peak) if bucket.count else 0
         failed = max(2.0, height * bucket.errors / bucket.count) if bucket.errors else 0
@@ -70,26 +100,41 @@ def histogram(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]
                 "errors": bucket.errors,
                 "start": low,
                 "end": high,
-                "href": link("/search", params, **{"from": words.iso(low), "to": words.iso(high), "range": None, "cursor": None}),
+                "href": link(
+                    "/search",
+                    params,
+                    **{"from": words.iso(low), "to": words.iso(high), "range": None, "cursor": None},
+                ),
             }
         )
-    gaps = []
-    for gap in answer.coverage.gaps:
+    return bars
+
+
+def _gaps(coverage: Coverage, start: int, end: int) -> list[dict[str, Any]]:
+    """Where nothing can be known, the part that is not yet searchable included."""
+    whole = end - start
+    gaps: list[dict[str, Any]] = []
+    for gap in coverage.gaps:
         low, high = max(gap.start, start), min(gap.end, end)
         if low < high:
-            gaps.append({"x": percent(low - start, whole), "width": percent(high - low, whole), "kind": gap.kind, "start": low, "end": high})
-    if answer.coverage.up_to < end and answer.coverage.up_to >= start and not any(gap["end"] >= end for gap in gaps):
-        low = answer.coverage.up_to
-        gaps.append({"x": percent(low - start, whole), "width": percent(end - low, whole), "kind": "not yet searchable", "start": low, "end": end})
-    return {
-        "start": start,
-        "end": end,
-        "interval": interval,
-        "bars": bars,
-        "gaps": gaps,
-        "gap_kinds": sorted({str(gap["kind"]) for gap in gaps}),
-        "ticks": ticks(start, end),
-        "peak": peak,
-        "any_failed": any(bar["errors"] for bar in bars),
-        "base": HEIGHT,
-    }
+            gaps.append(
+                {
+                    "x": percent(low - start, whole),
+                    "width": percent(high - low, whole),
+                    "kind": gap.kind,
+                    "start": low,
+                    "end": high,
+                }
+            )
+    if coverage.up_to < end and coverage.up_to >= start and not any(gap["end"] >= end for gap in gaps):
+        low = coverage.up_to
+        gaps.append(
+            {
+                "x": percent(low - start, whole),
+                "width": percent(end - low, whole),
+                "kind": "not yet searchable",
+                "start": low,
+                "end": end,
+            }
+        )
+    return gaps

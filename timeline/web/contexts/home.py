@@ -47,12 +47,18 @@ def _pastes(answer: SearchAnswer) -> list[dict[str, str]]:
         if row.entities:
             found.setdefault("an entity", {"text": row.entities[0], "href": entity_path(row.entities[0])})
         if row.event_id:
-            found.setdefault("an event id", {"text": row.event_id, "href": link("/search", {}, q=row.event_id)})
+            found.setdefault(
+                "an event id", {"text": row.event_id, "href": link("/search", {}, q=row.event_id)}
+            )
         if row.trace_id:
-            found.setdefault("a trace id", {"text": row.trace_id, "href": link("/search", {}, q=row.trace_id)})
+            found.setdefault(
+                "a trace id", {"text": row.trace_id, "href": link("/search", {}, q=row.trace_id)}
+            )
         if row.destination and row.partition is not None and row.offset is not None:
             place = f"{row.destination}/{row.partition}/{row.offset}"
-            found.setdefault("topic, partition, offset", {"text": place, "href": link("/search", {}, q=place)})
+            found.setdefault(
+                "topic, partition, offset", {"text": place, "href": link("/search", {}, q=place)}
+            )
     return [{"label": label, **paste} for label, paste in found.items()]
 
 

@@ -39,7 +39,9 @@ class _Labels:
         self._taken.setdefault(line, []).append((left, right))
 
 
-def drawing(drawn: Lanes, hues: Mapping[str, int], params: Mapping[str, str], selected: str) -> dict[str, Any]:
+def drawing(
+    drawn: Lanes, hues: Mapping[str, int], params: Mapping[str, str], selected: str
+) -> dict[str, Any]:
     """Everything the lanes template draws."""
     labels = _Labels()
     tops: list[int] = []
@@ -52,11 +54,25 @@ def drawing(drawn: Lanes, hues: Mapping[str, int], params: Mapping[str, str], se
     for lane, top in zip(drawn.lanes, tops, strict=True):
         lane_marks, lane_bars = lane.marks[:left], lane.bars[: max(0, left - len(lane.marks))]
         left = max(0, left - len(lane_marks) - len(lane_bars))
-        lanes.append(_lane(lane, lane_bars, lane_marks, top, hues.get(lane.service, 0), labels, params, selected))
+        lanes.append(
+            _lane(lane, lane_bars, lane_marks, top, hues.get(lane.service, 0), labels, params, selected)
+        )
     shown = {thing["id"] for lane in lanes for thing in (*lane["bars"], *lane["marks"])}
-    starts = {bar.fact: min([wait.x for wait in bar.waits if not wait.wait.open], default=bar.x) for lane in drawn.lanes for bar in lane.bars}
+    starts = {
+        bar.fact: min([wait.x for wait in bar.waits if not wait.wait.open], default=bar.x)
+        for lane in drawn.lanes
+        for bar in lane.bars
+    }
     arcs = [_arc(arc, tops, starts) for arc in drawn.arcs if arc.target in shown]
-    return {"lanes": lanes, "arcs": arcs, "height": y, "top": TOP, "inside": y - TOP, "cut": max(0, drawn.marks - MOST), "marks": drawn.marks}
+    return {
+        "lanes": lanes,
+        "arcs": arcs,
+        "height": y,
+        "top": TOP,
+        "inside": y - TOP,
+        "cut": max(0, drawn.marks - MOST),
+        "marks": drawn.marks,
+    }
 
 
 def _middle(top: int, row: int) -> int:
@@ -64,15 +80,32 @@ def _middle(top: int, row: int) -> int:
 
 
 def _lane(
-    lane: Lane, bars: list[Bar], marks: list[Mark], top: int, hue: int, labels: _Labels, params: Mapping[str, str], selected: str
+    lane: Lane,
+    bars: list[Bar],
+    marks: list[Mark],
+    top: int,
+    hue: int,
+    labels: _Labels,
+    params: Mapping[str, str],
+    selected: str,
 ) -> dict[str, Any]:
     said = [words.plural(lane.events, "event")] if lane.events else []
-    said += [words.plural(lane.handlings, "handling")] if lane.handlings else [words.plural(lane.spans, "span")] if lane.spans and not lane.events else []
+    said += (
+        [words.plural(lane.handlings, "handling")]
+        if lane.handlings
+        else [words.plural(lane.spans, "span")]
+        if lane.spans and not lane.events
+        else []
+    )
     if lane.context_only:
         said = ["context"]
     for bar in bars:
         middle = _middle(top, bar.row)
-        reach = [bar.x, bar.x + bar.width, *(edge for wait in bar.waits for edge in (wait.x, wait.x + wait.width))]
+        reach = [
+            bar.x,
+            bar.x + bar.width,
+            *(edge for wait in bar.waits for edge in (wait.x, wait.x + wait.width)),
+        ]
         labels.block(middle, min(reach) - 2, max(reach) + 2)
     for mark in marks:
         if mark.on is None:
@@ -94,7 +127,6 @@ def _lane(
 def _bar(bar: Bar, top: int, labels: _Labels, params: Mapping[str, str], selected: str) -> dict[str, Any]:
     middle = _middle(top, bar.row)
     waits = [wait_mark(wait) for wait in bar.waits]
-    shown = badges(bar.badges)
     end = bar.x + bar.width
     beside = bar.length
     right = max([end, *(wait.x + wait.width for wait in bar.waits)])
@@ -103,22 +135,7 @@ def _bar(bar: Bar, top: int, labels: _Labels, params: Mapping[str, str], selecte
         room = len(beside) * LETTER + 10
         if labels.free(middle, right + 3, right + 3 + room):
             length_at = "right"
-    slow = next((wait for wait in bar.waits if wait.wait.slow or wait.wait.open), None)
-    under = []
-    if slow is not None:
-        text = f"waited {slow.label}" if not slow.wait.open else slow.label
-        at = slow.x
-        if labels.free(middle + 20, at, at + len(text) * LETTER):
-            under.append({"x": x(at), "text": text, "tone": "amber", "anchor": "start"})
-    note = ", ".join(badge["text"].lower() for badge in shown if badge["text"].startswith("Attempt"))
-    if bar.status == "error":
-        note = f"{note or 'failed'}{', failed' if note else ''} after {bar.length}" if bar.length else note or "failed"
-    if note:
-        size = len(note) * LETTER
-        at, anchor = (bar.x, "start") if bar.x + size <= 1000 else (end, "end")
-        low = at if anchor == "start" else at - size
-        if labels.free(middle + 20, low, low + size):
-            under.append({"x": x(at), "text": note, "tone": "red" if bar.status == "error" else "amber" if bar.duplicate else "", "anchor": anchor})
+    under = _under(bar, middle, labels)
     name_at = ""
     size = len(bar.what) * LETTER
     if labels.free(middle - 14, bar.x, bar.x + size):
@@ -149,6 +166,41 @@ def _bar(bar: Bar, top: int, labels: _Labels, params: Mapping[str, str], selecte
     }
 
 
+def _under(bar: Bar, middle: int, labels: _Labels) -> list[dict[str, Any]]:
+    """What stands below a bar: a wait that explains something, the attempt, the failure."""
+    end = bar.x + bar.width
+    slow = next((wait for wait in bar.waits if wait.wait.slow or wait.wait.open), None)
+    under: list[dict[str, Any]] = []
+    if slow is not None:
+        text = f"waited {slow.label}" if not slow.wait.open else slow.label
+        at = slow.x
+        if labels.free(middle + 20, at, at + len(text) * LETTER):
+            under.append({"x": x(at), "text": text, "tone": "amber", "anchor": "start"})
+    note = ", ".join(
+        badge["text"].lower() for badge in badges(bar.badges) if badge["text"].startswith("Attempt")
+    )
+    if bar.status == "error":
+        note = (
+            f"{note or 'failed'}{', failed' if note else ''} after {bar.length}"
+            if bar.length
+            else note or "failed"
+        )
+    if note:
+        size = len(note) * LETTER
+        at, anchor = (bar.x, "start") if bar.x + size <= 1000 else (end, "end")
+        low = at if anchor == "start" else at - size
+        if labels.free(middle + 20, low, low + size):
+            under.append(
+                {
+                    "x": x(at),
+                    "text": note,
+                    "tone": "red" if bar.status == "error" else "amber" if bar.duplicate else "",
+                    "anchor": anchor,
+                }
+            )
+    return under
+
+
 def _mark(mark: Mark, top: int, labels: _Labels, params: Mapping[str, str], selected: str) -> dict[str, Any]:
     middle = _middle(top, mark.row)
     half = len(mark.what) * LETTER * 1.08 / 2
@@ -177,7 +229,9 @@ def _mark(mark: Mark, top: int, labels: _Labels, params: Mapping[str, str], sele
 def _arc(arc: Arc, tops: list[int], starts: Mapping[str, float]) -> dict[str, Any]:
     """A curve from one row to another, stretched between two percentages."""
     from_y, to_y = _middle(tops[arc.from_lane], arc.from_row), _middle(tops[arc.to_lane], arc.to_row)
-    to_x = min(arc.to_x, max(starts.get(arc.target, arc.to_x), arc.from_x)) if arc.kind != "cause" else arc.to_x
+    to_x = (
+        min(arc.to_x, max(starts.get(arc.target, arc.to_x), arc.from_x)) if arc.kind != "cause" else arc.to_x
+    )
     down = to_y > from_y
     from_y += BAR // 2 if down else -(BAR // 2)
     to_edge = to_y - (BAR // 2 + 2) * (1 if down else -1)

@@ -79,7 +79,9 @@ def lines(rows: Sequence[Row], params: Mapping[str, str], hues: Mapping[str, int
     shown: list[dict[str, Any]] = []
     before: int | None = None
     for row in rows:
-        new_day = several_days and row.at is not None and (before is None or not words.same_day(before, row.at))
+        new_day = (
+            several_days and row.at is not None and (before is None or not words.same_day(before, row.at))
+        )
         if before is not None and row.at is not None and abs(row.at - before) > quiet:
             shown.append({"is": "gap", "length": abs(row.at - before)})
         if new_day:

@@ -92,13 +92,29 @@ def _services_said(answer: SearchAnswer) -> str:
 
 def coverage_lines(coverage: Coverage) -> dict[str, Any]:
     """The strip and the whole list of what an answer rests on."""
-    every = [{"topic": line.topic, "state": line.state, "icon": STATE_ICONS[line.state], "sentence": line.sentence} for line in coverage.lines]
-    return {"strip": every[:STRIP], "lines": every, "assumptions": coverage.assumptions, "up_to": coverage.up_to}
+    every = [
+        {"topic": line.topic, "state": line.state, "icon": STATE_ICONS[line.state], "sentence": line.sentence}
+        for line in coverage.lines
+    ]
+    return {
+        "strip": every[:STRIP],
+        "lines": every,
+        "assumptions": coverage.assumptions,
+        "up_to": coverage.up_to,
+    }
 
 
 def causes(answer: SearchAnswer) -> list[dict[str, Any]]:
     """Why absence is not proven, each with what would settle it."""
-    return [{"title": CAUSE_TITLES[cause.kind], "sentence": cause.sentence, "remedy": cause.remedy, "href": cause.link} for cause in answer.verdict.causes]
+    return [
+        {
+            "title": CAUSE_TITLES[cause.kind],
+            "sentence": cause.sentence,
+            "remedy": cause.remedy,
+            "href": cause.link,
+        }
+        for cause in answer.verdict.causes
+    ]
 
 
 def _progress(coverage: Coverage) -> dict[str, Any] | None:
@@ -150,7 +166,15 @@ def exports(what: str, params: Mapping[str, str]) -> list[dict[str, str]]:
         ("ndjson", "NDJSON", "a fact a line", "braces"),
     )
     path = f"/api/v1/export/{what}"
-    return [{"label": label, "note": note, "icon": icon, "href": link(path, params, format=key, cursor=None, view=None)} for key, label, note, icon in kinds]
+    return [
+        {
+            "label": label,
+            "note": note,
+            "icon": icon,
+            "href": link(path, params, format=key, cursor=None, view=None),
+        }
+        for key, label, note, icon in kinds
+    ]
 
 
 def _doors(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, str]:

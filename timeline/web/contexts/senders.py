@@ -20,7 +20,9 @@ _PARTS = (
 def senders_page(answer: SendersAnswer) -> dict[str, Any]:
     """Everything the senders template shows."""
     tally = answer.tally
-    parts = [{"key": key, "label": label, "note": note, "count": tally.get(key, 0)} for key, label, note in _PARTS]
+    parts = [
+        {"key": key, "label": label, "note": note, "count": tally.get(key, 0)} for key, label, note in _PARTS
+    ]
     received = tally.get("received", 0)
     hues = colours.assign(sender.service for sender in answer.senders)
     declared = sum(sender.complete for sender in answer.senders)
@@ -30,7 +32,7 @@ def senders_page(answer: SendersAnswer) -> dict[str, Any]:
         "down": [node for node in answer.nodes if not node.up],
         "parts": parts,
         "received": received,
-        "even": received == sum(part["count"] for part in parts),
+        "even": received == sum(tally.get(key, 0) for key, _, _ in _PARTS),
         "others": [(key, count) for key, count in sorted(tally.items()) if key not in {"received", *(part[0] for part in _PARTS)} and count],
         "senders": [{"view": sender, "hue": hues[sender.service]} for sender in answer.senders],
         "declared": declared,
@@ -45,5 +47,9 @@ def _sentence(answer: SendersAnswer) -> str:
     waits = words.plural(answer.pending_requests, "request")
     if not answer.senders:
         return "Nobody has sent anything yet."
-    inbox = f"{waits} {'waits' if answer.pending_requests == 1 else 'wait'} to be indexed" if answer.pending_requests else "the inbox is empty"
+    inbox = (
+        f"{waits} {'waits' if answer.pending_requests == 1 else 'wait'} to be indexed"
+        if answer.pending_requests
+        else "the inbox is empty"
+    )
     return f"{words.plural(len(answer.senders), 'sender')}, every process up, {inbox}."

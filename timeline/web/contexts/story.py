@@ -11,7 +11,12 @@ from timeline.rebuild.tree import DrawnWait
 from timeline.web import words
 from timeline.web.contexts.frame import link
 
-FINDING_ICONS = {"duplicate": "copy", "slow hop": "hourglass", "unconsumed": "hourglass", "cycle": "refresh-cw"}
+FINDING_ICONS = {
+    "duplicate": "copy",
+    "slow hop": "hourglass",
+    "unconsumed": "hourglass",
+    "cycle": "refresh-cw",
+}
 TONES = {"error": "red", "warning": "amber", "info": ""}
 HIDDEN_BADGES = ("error",)  # said by the failed mark already
 _STYLES = {5: "minutes", 8: "seconds", 12: "clock"}
@@ -26,7 +31,15 @@ def axis(scale: Scale, params: Mapping[str, str], path: str, *, apart: float) ->
     """Ticks, and the breaks with links that open them; labels are ``apart`` of 1000 or more."""
     opened = [text for text in params.get("open", "").split(",") if text]
     ticks = [
-        {"x": x(tick.x), "label": tick.label, "at": tick.at, "day": tick.day, "style": _style(tick.label), "dx": 17 if any(abs(tick.x - gap.x - gap.width) < 4 for gap in scale.breaks) else 0, "anchor": "end" if tick.x > 940 else "start"}
+        {
+            "x": x(tick.x),
+            "label": tick.label,
+            "at": tick.at,
+            "day": tick.day,
+            "style": _style(tick.label),
+            "dx": 17 if any(abs(tick.x - gap.x - gap.width) < 4 for gap in scale.breaks) else 0,
+            "anchor": "end" if tick.x > 940 else "start",
+        }
         for tick in scale.ticks
     ]
     return {
@@ -54,19 +67,29 @@ def _labelled(scale: Scale, apart: float) -> list[int]:
     """Which ticks have room for their label: the start of each stretch before the rest."""
     starts = {stretch.start for stretch in scale.stretches}
     kept: list[int] = []
-    for place in sorted(range(len(scale.ticks)), key=lambda place: (scale.ticks[place].at not in starts, place)):
+    for place in sorted(
+        range(len(scale.ticks)), key=lambda place: (scale.ticks[place].at not in starts, place)
+    ):
         if all(abs(scale.ticks[place].x - scale.ticks[other].x) >= apart for other in kept):
             kept.append(place)
     return sorted(kept)
 
 
 def _style(label: str) -> str:
-    return "offset" if label.startswith("+") else "fraction" if label.startswith(".") else _STYLES.get(len(label), "clock")
+    return (
+        "offset"
+        if label.startswith("+")
+        else "fraction"
+        if label.startswith(".")
+        else _STYLES.get(len(label), "clock")
+    )
 
 
 def opened(params: Mapping[str, str]) -> frozenset[int]:
     """The breaks that the reader opened, from the URL."""
-    return frozenset(int(text) for text in params.get("open", "").split(",") if text.isdecimal() and len(text) < 20)
+    return frozenset(
+        int(text) for text in params.get("open", "").split(",") if text.isdecimal() and len(text) < 20
+    )
 
 
 def wait_mark(drawn: DrawnWait) -> dict[str, Any]:
@@ -93,7 +116,13 @@ def badges(found: Sequence[str]) -> list[dict[str, str]]:
     for badge in found:
         if badge in HIDDEN_BADGES:
             continue
-        tone = "amber" if badge.startswith(("attempt 2", "late", "duplicate")) else "line" if badge == "variant" else ""
+        tone = (
+            "amber"
+            if badge.startswith(("attempt 2", "late", "duplicate"))
+            else "line"
+            if badge == "variant"
+            else ""
+        )
         shown.append({"text": badge.capitalize(), "tone": tone})
     return shown
 
@@ -128,11 +157,17 @@ def place_of(stored: Stored | None) -> str:
     if stored is None or stored.fact.message is None or stored.fact.message.destination is None:
         return ""
     message = stored.fact.message
-    return "/".join(str(part) for part in (message.destination, message.partition, message.offset) if part is not None)
+    return "/".join(
+        str(part) for part in (message.destination, message.partition, message.offset) if part is not None
+    )
 
 
 def log_lines(
-    timeline: Timeline, facts: Iterable[Stored], hues: Mapping[str, int], params: Mapping[str, str], duplicates: frozenset[str] = frozenset()
+    timeline: Timeline,
+    facts: Iterable[Stored],
+    hues: Mapping[str, int],
+    params: Mapping[str, str],
+    duplicates: frozenset[str] = frozenset(),
 ) -> list[dict[str, Any]]:
     """The story a line at a time, with lines for days and for what was idle."""
     known = {stored.receipt.id: stored for stored in facts}
@@ -150,12 +185,29 @@ def log_lines(
             if several_days and (before is None or not words.same_day(before, entry.at)):
                 shown.append({"is": "day", "at": entry.at})
             before = max(before or 0, entry.at)
-        shown.append(_line(entry, known.get(entry.fact), by_fact.get(entry.fact), hues, params, slow=entry.fact in slow, duplicate=entry.fact in duplicates))
+        shown.append(
+            _line(
+                entry,
+                known.get(entry.fact),
+                by_fact.get(entry.fact),
+                hues,
+                params,
+                slow=entry.fact in slow,
+                duplicate=entry.fact in duplicates,
+            )
+        )
     return shown
 
 
 def _line(
-    entry: Entry, stored: Stored | None, hop: Hop | None, hues: Mapping[str, int], params: Mapping[str, str], *, slow: bool, duplicate: bool
+    entry: Entry,
+    stored: Stored | None,
+    hop: Hop | None,
+    hues: Mapping[str, int],
+    params: Mapping[str, str],
+    *,
+    slow: bool,
+    duplicate: bool,
 ) -> dict[str, Any]:
     place = place_of(stored)
     return {
@@ -171,7 +223,9 @@ def _line(
         "place": place,
         "wait": hop.wait if hop is not None and hop.attempt == 1 else None,
         "slow": slow,
-        "work": entry.until - entry.at if entry.until is not None and entry.at is not None and isinstance(stored and stored.fact, Span) else None,
+        "work": entry.until - entry.at
+        if entry.until is not None and entry.at is not None and isinstance(stored and stored.fact, Span)
+        else None,
         "failed": entry.status == "error",
         "badges": badges(entry.badges),
         "context": "context" in entry.badges,

@@ -86,7 +86,11 @@ def trace_page(answer: TraceAnswer, params: Mapping[str, str]) -> dict[str, Any]
 
 def _waterfall(answer: TraceAnswer, params: Mapping[str, str]) -> Waterfall:
     return waterfall(
-        answer.timeline, answer.facts, fold=params.get("fold") != "0", fold_waits=params.get("waits") == "1", keep=opened(params)
+        answer.timeline,
+        answer.facts,
+        fold=params.get("fold") != "0",
+        fold_waits=params.get("waits") == "1",
+        keep=opened(params),
     )
 
 
@@ -94,7 +98,11 @@ def sentence(timeline: Timeline, drawn: Waterfall) -> str:
     """How long it took and what of that was waiting; what went wrong, if anything."""
     length = drawn.scale.end - drawn.scale.start
     root = timeline.entries[0].what if timeline.entries else "Nothing"
-    said = f"{root or 'This trace'} took {words.length(length)}" if length else f"{root or 'This trace'} has no length"
+    said = (
+        f"{root or 'This trace'} took {words.length(length)}"
+        if length
+        else f"{root or 'This trace'} has no length"
+    )
     if drawn.waiting or drawn.work:
         said += f", of which {words.length(drawn.waiting)} waiting and {words.length(drawn.work)} work"
     wrong = []
@@ -117,7 +125,11 @@ def _selected(answer: TraceAnswer, drawn: Waterfall, params: Mapping[str, str]) 
             return stored.receipt.id
     for finding in answer.timeline.findings:
         evidence = [entry.fact for entry in answer.timeline.entries if entry.fact in finding.evidence]
-        spans = [entry.fact for entry in answer.timeline.entries if entry.fact in finding.evidence and entry.kind == "span"]
+        spans = [
+            entry.fact
+            for entry in answer.timeline.entries
+            if entry.fact in finding.evidence and entry.kind == "span"
+        ]
         if evidence:
             return (spans or evidence)[-1]
     failed = [entry.fact for entry in answer.timeline.entries if entry.status == "error"]
@@ -130,11 +142,17 @@ def panel_of(answer: TraceAnswer, selected: str, params: Mapping[str, str]) -> d
     stored = known.get(selected)
     if stored is None:
         return None
-    hops = tuple(hop for hop in answer.timeline.hops if selected in (hop.producer, hop.receiver, hop.consumer, hop.settled))
+    hops = tuple(
+        hop
+        for hop in answer.timeline.hops
+        if selected in (hop.producer, hop.receiver, hop.consumer, hop.settled)
+    )
     named = {ref for hop in hops for ref in (hop.producer, hop.receiver, hop.consumer) if ref} - {selected}
     around = tuple(known[ref] for ref in sorted(named) if ref in known)
     about = [finding for finding in answer.timeline.findings if selected in finding.evidence]
-    page = fact_page(FactAnswer(stored=stored, hops=hops, around=around, arrivals=(stored.receipt.received,)), params)
+    page = fact_page(
+        FactAnswer(stored=stored, hops=hops, around=around, arrivals=(stored.receipt.received,)), params
+    )
     return {**page, "findings": findings(about, params)}
 
 
@@ -146,7 +164,9 @@ def _matches(row: WaterfallRow, find: str) -> bool:
     if stored is None:
         return False
     named = stored.fact.ref is not None and wanted == stored.fact.ref.span_id
-    return named or any(wanted in f"{key}={value}".casefold() for key, value in stored.fact.attributes.items())
+    return named or any(
+        wanted in f"{key}={value}".casefold() for key, value in stored.fact.attributes.items()
+    )
 
 
 def _row(drawn: WaterfallRow, hues: Mapping[str, int], find: str, selected: str) -> dict[str, Any]:
@@ -156,7 +176,9 @@ def _row(drawn: WaterfallRow, hues: Mapping[str, int], find: str, selected: str)
     left = min([start or 0.0, *(wait.x for wait in drawn.waits if not wait.wait.open)])
     right = max([end or 0.0, *(wait.x + wait.width for wait in drawn.waits if wait.wait.open)])
     shown, waits = badges(entry.badges), [wait_mark(wait) for wait in drawn.waits]
-    said = " ".join([*(badge["text"] for badge in shown), drawn.label, *(wait["label"] for wait in waits if wait["open"])])
+    said = " ".join(
+        [*(badge["text"] for badge in shown), drawn.label, *(wait["label"] for wait in waits if wait["open"])]
+    )
     side = _side(left, right, len(said))
     return {
         "is": "row",
@@ -174,7 +196,9 @@ def _row(drawn: WaterfallRow, hues: Mapping[str, int], find: str, selected: str)
         "own_error": row.own_error,
         "inherited_error": row.inherited_error and not row.own_error,
         "badges": shown,
-        "batch": row.stored.fact.message.batch_count if row.stored and row.stored.fact.message and (row.stored.fact.message.batch_count or 0) > 1 else 0,
+        "batch": row.stored.fact.message.batch_count
+        if row.stored and row.stored.fact.message and (row.stored.fact.message.batch_count or 0) > 1
+        else 0,
         "x": x(start) if start is not None else "",
         "width": x(drawn.width),
         "end": x(end) if end is not None else "",
@@ -238,10 +262,14 @@ def rows_json(answer: TraceAnswer, params: Mapping[str, str]) -> dict[str, Any]:
 
 def _packed(drawn: WaterfallRow, number: Mapping[str, int], find: str) -> list[Any]:
     row, entry = drawn.row, drawn.row.entry
-    flags = row.own_error + 2 * row.inherited_error + 4 * (entry.kind == "event") + 8 * bool(find and _matches(drawn, find)) + 16 * (drawn.side == "left")
+    flags = (
+        row.own_error
+        + 2 * row.inherited_error
+        + 4 * (entry.kind == "event")
+        + 8 * bool(find and _matches(drawn, find))
+        + 16 * (drawn.side == "left")
+    )
     return [
         entry.fact, row.depth, number[entry.lane], words.visible(entry.what or "unnamed")[:200], drawn.x, drawn.width, drawn.label, flags, row.children,
         [[wait.x, wait.width, int(wait.wait.slow), int(wait.wait.open)] for wait in drawn.waits],
     ]  # fmt: skip
-
-

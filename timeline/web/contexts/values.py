@@ -15,7 +15,15 @@ from timeline.web.contexts.rows import narrowed
 
 MOST_LINES = 2_000
 MOST_TEXT = 4_000  # characters of one value on a page; the JSON has all of it
-_TYPES = {bool: "bool", int: "int", float: "double", bytes: "bytes", list: "array", tuple: "array", dict: "map"}
+_TYPES = {
+    bool: "bool",
+    int: "int",
+    float: "double",
+    bytes: "bytes",
+    list: "array",
+    tuple: "array",
+    dict: "map",
+}
 Token = tuple[str, str]  # CSS class, text
 
 
@@ -73,7 +81,9 @@ def pretty(value: Any) -> dict[str, Any]:
     if kind == "JSON" and isinstance(parsed, (dict, list, tuple)):
         lines = list(itertools.islice(_lines(plain(parsed)), MOST_LINES + 1))
     else:
-        lines = [[("", text)] for text in raw[: MOST_LINES * 200].splitlines()[: MOST_LINES + 1]] or [[("", "")]]
+        lines = [[("", text)] for text in raw[: MOST_LINES * 200].splitlines()[: MOST_LINES + 1]] or [
+            [("", "")]
+        ]
     return {
         "lines": [(number, line) for number, line in enumerate(lines[:MOST_LINES], 1)],
         "cut": len(lines) > MOST_LINES,
@@ -98,7 +108,9 @@ def _lines(value: Any, indent: int = 0, key: str | None = None, comma: str = "")
         yield [*head, _scalar(value), ("", comma)]
         return
     opened, closed = ("{", "}") if isinstance(value, dict) else ("[", "]")
-    items = list(value.items()) if isinstance(value, dict) else [(None, item) for item in value]
+    items: list[tuple[str | None, Any]] = (
+        list(value.items()) if isinstance(value, dict) else [(None, item) for item in value]
+    )
     if indent and _short(items):
         line = [*head, ("", opened + " " if items else opened)]
         for number, (name, item) in enumerate(items):
@@ -126,8 +138,16 @@ def differences(one: Any, other: Any, path: str = "", most: int = 5) -> list[dic
         for key in sorted({*one, *other}, key=str):
             if len(found) >= most:
                 break
-            found += differences(one.get(key), other.get(key), f"{path}.{key}" if path else str(key), most - len(found))
+            found += differences(
+                one.get(key), other.get(key), f"{path}.{key}" if path else str(key), most - len(found)
+            )
         return found
     if plain(one) == plain(other):
         return []
-    return [{"path": path or "body", "one": words.middle(written(one), 60), "other": words.middle(written(other), 60)}]
+    return [
+        {
+            "path": path or "body",
+            "one": words.middle(written(one), 60),
+            "other": words.middle(written(other), 60),
+        }
+    ]
