@@ -175,10 +175,12 @@ class Searches:
             for _, _, node in understood.readings[:12]
         ]
         sightings = self._store.sightings(queries)
-        return tuple(
+        found = tuple(
             Reading(label=label, text=text, count=sighting.count)
             for (label, text, _), sighting in zip(understood.readings, sightings, strict=False)
+            if sighting.count
         )
+        return found if len(found) > 1 else ()
 
     def _suggestions(self, understood: Understood, ask: Ask) -> tuple[Suggestion, ...]:
         """What to try when nothing was found: a wider range, or one condition less."""
@@ -204,6 +206,7 @@ class Searches:
         return tuple(
             Suggestion(label=label, text=text, start=window.start, end=window.end, count=sighting.count)
             for (label, text, window), sighting in zip(tries, found, strict=True)
+            if sighting.count
         )
 
 

@@ -56,7 +56,7 @@ def timeline(
         None if parent is not None and (parent, child) in cut else parent
         for child, parent in enumerate(kin.parent)
     ]  # fmt: skip
-    entries = _entries(subject, known, order, kin, visible, reasons, clocks)
+    entries, after = marks.sent_afterwards(_entries(subject, known, order, kin, visible, reasons, clocks))
     missing = {one for index, one in _missing(kin, known)}
     story = Story(
         known=known, family=kin, deliveries=visible, cut=order.cut, loops=reasons.loops, now=now, place=place
@@ -66,7 +66,7 @@ def timeline(
         window=window,
         entries=entries,
         hops=tuple(one.hop for one in visible),
-        findings=judge(story),
+        findings=(*after, *judge(story)),
         skew=clocks,
         missing=tuple(SpanRef(trace_id=trace, span_id=span) for trace, span in sorted(missing)),
         linked=_linked(subject, known),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from timeline.domain import Event, Span, Status
+from msgspec.structs import replace
+
+from timeline.domain import Entry, Event, Finding, Span, Status
 from timeline.rebuild.facts import Known
 
 LATE = 60_000_000_000  # received this long after its end (design.md 3.4)
@@ -26,6 +28,21 @@ def is_late(known: Known) -> bool:
     if end is None or not known.received or (isinstance(known.fact, Event) and known.fact.kind == "import"):
         return False
     return known.received - end > LATE
+
+
+def sent_afterwards(entries: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], tuple[Finding, ...]]:
+    """Where a whole story was received late it was sent in afterwards: that is said once, not on
+    every line, so that a line that came late on its own still stands out."""
+    if len(entries) < 2 or not all("late" in entry.badges for entry in entries):
+        return entries, ()
+    finding = Finding(
+        rule="sent afterwards",
+        severity="info",
+        sentence=f"All {len(entries):,} facts were received over a minute after they happened.",
+        at=entries[0].at,
+    )
+    bare = (replace(entry, badges=tuple(b for b in entry.badges if b != "late")) for entry in entries)
+    return tuple(bare), (finding,)
 
 
 def is_context(known: Known, subject: str) -> bool:

@@ -90,7 +90,8 @@ def _seen(evidence: Evidence, *, at_least: bool) -> str:
 
 def _not_seen(evidence: Evidence) -> str:
     start, end = evidence.window.start, evidence.window.end
-    if end is None or end > evidence.up_to or start is None:
+    now = evidence.now - evidence.settling  # a range that ends just now was meant to run up to now
+    if start is None or end is None or end > min(evidence.up_to, now):
         return f"Not seen up to {format_moment(evidence.up_to, evidence.now)} UTC."
     low, high = format_bound(start, evidence.now), format_bound(end, end)
     if not same_day(start, end):  # then each side names its day, today included

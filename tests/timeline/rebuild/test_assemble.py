@@ -152,3 +152,12 @@ def test_the_detail_of_an_event_is_its_body_in_short(body: object, detail: str) 
 
 def test_the_window_is_carried_along() -> None:
     assert (5 * MS, None) == rebuilt(window=(5 * MS, None)).window
+
+
+def test_a_story_sent_in_afterwards_says_so_once_and_one_late_line_still_stands_out() -> None:
+    late = [spanned(1, n, n, n + 1, receipt={"received": NOW + 9000 * SECOND}) for n in (1, 2, 3)]
+    story = rebuilt(*late)
+    assert [()] * 3 == [entry.badges for entry in story.entries]
+    assert ["sent afterwards"] == [finding.rule for finding in story.findings]
+    mixed = rebuilt(*late, spanned(1, 4, 4, 5))
+    assert [("late",)] * 3 + [()] == [entry.badges for entry in mixed.entries]
