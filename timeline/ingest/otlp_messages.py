@@ -57,7 +57,7 @@ def _enum(found: int | str | None, names: dict[str, int]) -> int:
     return int(found or 0)
 
 
-class Json(msgspec.Struct, rename="camel"):
+class Json(msgspec.Struct, rename="camel", gc=False):
     """Base of the messages: lowerCamelCase keys, unknown ones ignored."""
 
 

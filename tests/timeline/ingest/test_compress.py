@@ -61,6 +61,7 @@ def test_an_empty_body_survives_every_encoding(encoding: str) -> None:
         ("deflate", PLAIN),
         ("deflate", zlib.compress(PLAIN)[:-1]),
         ("deflate", zlib.compress(PLAIN) + b"trailing"),
+        ("deflate", zlib.compress(PLAIN) + zlib.compress(PLAIN)),
         ("zstd", b""),
         ("zstd", PLAIN),
         ("zstd", zstandard.compress(PLAIN)[:-1]),
