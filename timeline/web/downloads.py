@@ -18,6 +18,7 @@ from timeline.export.writers import Header, write_csv, write_json, write_ndjson
 from timeline.models import Audit
 from timeline.web import problems
 from timeline.web.asked import ask_of, entity_of, window_of
+from timeline.web.export_html import render
 
 HTML_LIMIT = 10_000  # facts in an HTML file; the other formats hold every one
 _TYPES = {
@@ -84,7 +85,9 @@ def _trace(request: HttpRequest) -> Taken | None:
 def _entity(request: HttpRequest) -> Taken | None:
     entity = entity_of(request.GET.get("entity", ""))
     context, expand = (request.GET.get(name, "") in ("1", "true") for name in ("context", "expand"))
-    answer = wiring.reading().entity(entity, window_of(request.GET, default=None), context=context, expand=expand)
+    answer = wiring.reading().entity(
+        entity, window_of(request.GET, default=None), context=context, expand=expand
+    )
     if answer is None:
         return None
     return Taken(
@@ -155,6 +158,4 @@ def _written(taken: Taken, facts: Iterator[Stored], form: str) -> Iterator[bytes
         if len(held) == HTML_LIMIT and next(facts, None) is not None:
             note = f"only the first {HTML_LIMIT:,} facts are in this file; JSON, NDJSON and CSV hold them all"
             header = msgspec.structs.replace(header, complete=False, notes=(*header.notes, note))
-        from timeline.web.export_html import render
-
         yield render(taken.answer, header, held).encode()
