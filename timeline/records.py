@@ -60,14 +60,20 @@ def rules(workspace: str) -> Rules:
 
     At most 5 s old: asked for each request of a drain, changed a few times a year.
     """
-    return _rules(workspace, int(time.monotonic() / 5))
+    return _compiled(_rows(workspace, int(time.monotonic() / 5)))
 
 
 @lru_cache(maxsize=64)
-def _rules(workspace: str, age: int) -> Rules:
+def _rows(workspace: str, age: int) -> frozenset[tuple[str, str, str]]:
     found = EntityRule.objects.filter(workspace=workspace).values_list("by", "match", "type")
+    return frozenset(found)
+
+
+@lru_cache(maxsize=16)
+def _compiled(rows: frozenset[tuple[str, str, str]]) -> Rules:
+    """One object as long as the rules stay the same: it learns about the attributes it meets."""
     by: dict[str, dict[str, str]] = {kind: {} for kind in EntityRule.By.values}
-    for kind, match, entity in found:
+    for kind, match, entity in sorted(rows):
         by[kind][match] = entity
     return Rules.default().extended(
         attributes=by[EntityRule.By.ATTRIBUTE],
