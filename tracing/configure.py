@@ -11,10 +11,9 @@ import socket
 from collections.abc import Mapping
 
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from tracing import semconv
 from tracing.entities import EntityProcessor
@@ -56,7 +55,10 @@ def configure(
     return provider
 
 
-def _exporter(endpoint: str, headers: Mapping[str, str] | None) -> OTLPSpanExporter:
+def _exporter(endpoint: str, headers: Mapping[str, str] | None) -> SpanExporter:
+    # brings protobuf and requests along: only who exports pays for them
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
     from_environment = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get(
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
     )
