@@ -11,22 +11,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from examples.matchday import story
-
-_PATIENCE = 100.0  # seconds for the node to get ready
-_READY = "/readyz"
 
 
 def main() -> int:
     """Exit code: 0 when stopped, 1 when the node or the history did not come up."""
     data = Path(os.environ.setdefault("THROUGHLINE_DATA_DIR", "var/demo"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[subprocess.Popen[str]] = []
     stopped = False
 
     def stop(number: int, frame: object) -> None:
@@ -35,11 +31,11 @@ def main() -> int:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    node = _python("manage.py", "run")
+    node = _python("manage.py", "run", stdout=subprocess.PIPE)
     running.append(node)
     try:
         receiver = f"http://127.0.0.1:{os.environ.get('THROUGHLINE_RECEIVER_PORT', '4318')}"
-        if not _ready(receiver, node, lambda: stopped):
+        if not _greeted(node):
             return 0 if stopped else 1
         if not (data / "seeded").exists() and not _seed(data, receiver):
             return 1
@@ -49,27 +45,33 @@ def main() -> int:
             time.sleep(0.2)
         return 0 if stopped else 1
     finally:
-        for process in reversed(running):
+        for process in reversed(running):  # the services first, so that they can send what they still hold
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-        for process in running:
             process.wait(60)
 
 
-def _python(*words: str) -> subprocess.Popen[bytes]:
+def _python(*words: str, stdout: int | None = None) -> subprocess.Popen[str]:
     # a session of its own, so that Ctrl-C reaches this process alone and the order of stopping is ours
-    return subprocess.Popen([sys.executable, *words], start_new_session=True)  # noqa: S603 - our own commands
+    command = [sys.executable, *words]
+    return subprocess.Popen(command, start_new_session=True, stdout=stdout, text=True)  # noqa: S603 - our own commands
 
 
-def _ready(receiver: str, node: subprocess.Popen[bytes], stopped: object) -> bool:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline and node.poll() is None and not (callable(stopped) and stopped()):
-        try:
-            with urllib.request.urlopen(receiver + _READY, timeout=2):  # noqa: S310 - our own loopback address
-                return True
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    return False
+def _greeted(node: subprocess.Popen[str]) -> bool:
+    """Pass the node's words on; true once it has printed its sign-in link, false if it ends before."""
+    greeted = threading.Event()
+
+    def pass_on() -> None:
+        for line in node.stdout or ():
+            print(line, end="", flush=True)
+            if "/signin/" in line:
+                greeted.set()
+
+    reader = threading.Thread(target=pass_on, daemon=True)
+    reader.start()
+    while reader.is_alive() and not greeted.wait(0.1):
+        continue
+    return greeted.is_set()
 
 
 def _seed(data: Path, receiver: str) -> bool:
