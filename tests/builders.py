@@ -113,6 +113,29 @@ SERVICES = ("orders", "wallet", "odds", "settlement", "notify", "gateway")
 TOPICS = ("orders.placed", "bets.placed", "odds.changed", "payments")
 
 
+def _typical_attributes(
+    random_: random.Random, service: str, topic: str, operation: str | None, order: str, offset: int
+) -> dict[str, Any]:
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.name": operation or "",
+        "messaging.operation.type": operation or "",
+        "messaging.destination.name": topic,
+        "messaging.destination.partition.id": str(offset % 12),
+        "messaging.kafka.offset": offset,
+        "messaging.message.id": f"m-{offset}",
+        "messaging.client.id": f"{service}-client",
+        "server.address": "kafka-0.internal",
+        "server.port": 9092,
+        "order.id": order,
+        "order.total": round(random_.random() * 500, 2),
+        "customer.tier": random_.choice(("gold", "silver", "bronze")),
+        "thread.name": f"worker-{random_.randrange(16)}",
+        "retry": False,
+        "request.id": f"{random_.getrandbits(88):022x}",
+    }
+
+
 def typical_span(random_: random.Random, at: int) -> Span:
     """A messaging span as a real service sends it: 16 attributes, 6 of its resource."""
     service = random_.choice(SERVICES)
@@ -153,24 +176,7 @@ def typical_span(random_: random.Random, at: int) -> Span:
         scope=Scope(name="opentelemetry.instrumentation.kafka", version="0.55b0"),
         message=message,
         entities=entities(f"order:{order}"),
-        attributes={
-            "messaging.system": "kafka",
-            "messaging.operation.name": operation or "",
-            "messaging.operation.type": operation or "",
-            "messaging.destination.name": topic,
-            "messaging.destination.partition.id": str(offset % 12),
-            "messaging.kafka.offset": offset,
-            "messaging.message.id": f"m-{offset}",
-            "messaging.client.id": f"{service}-client",
-            "server.address": "kafka-0.internal",
-            "server.port": 9092,
-            "order.id": order,
-            "order.total": round(random_.random() * 500, 2),
-            "customer.tier": random_.choice(("gold", "silver", "bronze")),
-            "thread.name": f"worker-{random_.randrange(16)}",
-            "retry": False,
-            "request.id": f"{random_.getrandbits(88):022x}",
-        },
+        attributes=_typical_attributes(random_, service, topic, operation, order, offset),
         resource={
             "service.name": service,
             "service.version": "1.42.0",

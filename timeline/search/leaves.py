@@ -139,6 +139,7 @@ def origin(fact: Fact) -> Iterator[tuple[str, Any]]:
 
 
 def body_of(fact: Event) -> tuple[list[tuple[str, Any]], bool]:
+    """The leaves of a body by key, at most ``MAX_LEAVES``, and whether there are more."""
     found: list[tuple[str, Any]] = []
     for leaf in body_leaves(fact.body):
         if len(found) == MAX_LEAVES:

@@ -140,6 +140,10 @@ def test_a_span_is_written_whole() -> None:
         "arrived_at": ["2026-09-21T14:13:21.000000000Z"],
     }
     assert expected == {key: fact[key] for key in expected}
+
+
+def test_the_message_the_event_and_the_scope_of_a_span_are_written_whole() -> None:
+    fact = fact_json(whole())
     assert ("kafka", "send", "bets", "8812", str(2**60)) == tuple(
         fact["message"][key] for key in ("system", "operation", "destination", "key", "offset")
     )

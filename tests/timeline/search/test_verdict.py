@@ -80,28 +80,6 @@ def test_a_range_of_another_day_is_named_with_its_day_once() -> None:
     assert "Not seen between 20 Nov 2026, 16:30 and 17:30 UTC." == judgement.sentence
 
 
-def test_a_range_over_two_days_names_both() -> None:
-    judgement = judge(
-        evidence(
-            window=window(START - DAY, START),
-            recorded=((SINCE - 2 * DAY, NOW),),
-            recorded_since=SINCE - 2 * DAY,
-        )
-    )
-
-    assert "Not seen between 20 Nov 2026, 16:30 and 21 Nov 2026, 16:30 UTC." == judgement.sentence
-
-
-def test_what_came_a_moment_ago_only_moves_the_watermark() -> None:
-    for waited, kind in ((SECOND, "not_seen"), (3 * SECOND, "cannot_say")):
-        oldest = NOW - waited
-        judgement = judge(
-            evidence(window=window(START, None), up_to=oldest, pending_requests=1, oldest_pending=oldest)
-        )
-
-        assert kind == judgement.kind
-
-
 def test_a_range_asked_by_received_time_needs_no_assumption_about_late_facts() -> None:
     judgement = judge(
         evidence(window=Window(start=START, end=END, on="received"), recorded=((SINCE, END + MINUTE),))
