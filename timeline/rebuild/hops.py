@@ -167,9 +167,8 @@ class _Folder:
                     break
         opened = {index for index, rows in inner.items() if len(rows) > 1 or places[index].mention.batched}
         raised = {one.known.index for index in opened for one in inner[index]}
-        outer = [
-            take for index, take in places.items() if index not in opened and index not in nested - raised
-        ]
+        left_out = opened | (nested - raised)
+        outer = [take for index, take in places.items() if index not in left_out]
         return outer, [places[index] for index in places if index in opened]
 
     def _receive_for(self, process: _Take | None, receives: list[_Take]) -> _Take | None:
