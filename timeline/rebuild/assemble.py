@@ -66,7 +66,7 @@ def timeline(
         window=window,
         entries=entries,
         hops=tuple(one.hop for one in visible),
-        findings=(*after, *judge(story)),
+        findings=(*judge(story), *after),
         skew=clocks,
         missing=tuple(SpanRef(trace_id=trace, span_id=span) for trace, span in sorted(missing)),
         linked=_linked(subject, known),

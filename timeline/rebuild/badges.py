@@ -12,6 +12,7 @@ from timeline.rebuild.facts import Known
 LATE = 60_000_000_000  # received this long after its end (design.md 3.4)
 _ERROR_SEVERITY = 17  # OpenTelemetry log severity numbers: ERROR starts here
 _DETAIL = 200
+_EVIDENCE = 20  # facts named; the sentence carries the count
 _PAIRS = 3
 
 
@@ -40,6 +41,7 @@ def sent_afterwards(entries: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], tupl
         severity="info",
         sentence=f"All {len(entries):,} facts were received over a minute after they happened.",
         at=entries[0].at,
+        evidence=tuple(entry.fact for entry in entries[:_EVIDENCE]),
     )
     bare = (replace(entry, badges=tuple(b for b in entry.badges if b != "late")) for entry in entries)
     return tuple(bare), (finding,)

@@ -6,6 +6,7 @@ service stands for it. A batch span gives one hop per message it names.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -58,6 +59,30 @@ class _Taken(msgspec.Struct, gc=False):
     receives: list[_Take] = []
     processes: list[_Take] = []
     settles: list[_Take] = []
+
+
+class _Receives:
+    """The receive spans of one delivery, found without looking at each."""
+
+    def __init__(self, takes: list[_Take]) -> None:
+        self.takes = sorted(takes, key=lambda take: take.known.index)
+        self.places = [take.known.index for take in self.takes]
+        self.by_index = {take.known.index: take for take in self.takes}
+        self.by_ref = {take.known.ref: take for take in reversed(self.takes)}
+
+    def of(self, process: _Take | None, family: Family) -> _Take | None:
+        """The one around or linked from the handling, else the last before it."""
+        if process is None or not self.takes:
+            return None
+        known = process.known
+        for ancestor in family.ancestors(known.index, 8):
+            if ancestor in self.by_index:
+                return self.by_index[ancestor]
+        for link in known.fact.links if isinstance(known.fact, Span) else ():
+            linked = self.by_ref.get((link.ref.trace_id, link.ref.span_id))
+            if linked is not None:
+                return linked
+        return self.takes[max(0, bisect_right(self.places, known.index) - 1)]
 
 
 class _Folder:
@@ -131,8 +156,9 @@ class _Folder:
         receives = taken.receives + around
         found = [_Attempt(process=take) for take in outer]
         free = {take.known.index: take for take in taken.receives}
+        receiver = _Receives(receives)
         for attempt in found:
-            attempt.receive = self._receive_for(attempt.process, receives)
+            attempt.receive = receiver.of(attempt.process, self.family)
         for attempt in found:
             if attempt.receive is not None:
                 free.pop(attempt.receive.known.index, None)
@@ -143,10 +169,7 @@ class _Folder:
         ]
         found += [_Attempt(receive=take) for take in alone]
         found.sort(key=lambda attempt: _order(attempt))
-        for take in taken.settles:
-            settled = self._attempt_for(take, found)
-            if settled is not None:
-                settled.settle = take
+        self._settle(taken.settles, found)
         return found
 
     def _handlings(self, processes: list[_Take]) -> tuple[list[_Take], list[_Take]]:
@@ -171,30 +194,19 @@ class _Folder:
         outer = [take for index, take in places.items() if index not in left_out]
         return outer, [places[index] for index in places if index in opened]
 
-    def _receive_for(self, process: _Take | None, receives: list[_Take]) -> _Take | None:
-        if process is None or not receives:
-            return None
-        above = set(self.family.ancestors(process.known.index, 8))
-        fact = process.known.fact
-        linked = (
-            {(link.ref.trace_id, link.ref.span_id) for link in fact.links}
-            if isinstance(fact, Span)
-            else set()
-        )
-        for take in receives:
-            if take.known.index in above or take.known.ref in linked:
-                return take
-        before = [take for take in receives if take.known.index <= process.known.index]
-        return before[-1] if before else receives[0]
-
-    def _attempt_for(self, settle: _Take, found: list[_Attempt]) -> _Attempt | None:
-        above = set(self.family.ancestors(settle.known.index, 8))
-        for attempt in found:
+    def _settle(self, settles: list[_Take], attempts: list[_Attempt]) -> None:
+        """Give each settle span to the attempt around it, else to the last one begun before it."""
+        owner: dict[int, _Attempt] = {}
+        for attempt in attempts:
             for take in (attempt.process, attempt.receive):
-                if take is not None and take.known.index in above:
-                    return attempt
-        begun = [attempt for attempt in found if _order(attempt)[1] <= settle.known.index]
-        return begun[-1] if begun else (found[0] if found else None)
+                if take is not None:
+                    owner.setdefault(take.known.index, attempt)
+        begun = sorted((_order(attempt)[1], place) for place, attempt in enumerate(attempts))
+        for settle in settles if attempts else ():
+            above = next((one for one in self.family.ancestors(settle.known.index, 8) if one in owner), None)
+            last = bisect_right(begun, (settle.known.index, len(begun))) - 1
+            attempt = attempts[begun[max(0, last)][1]] if above is None else owner[above]
+            attempt.settle = settle
 
     def deliveries(self, taken: _Taken) -> list[Delivery]:
         """One delivery per attempt."""
