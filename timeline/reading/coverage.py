@@ -19,6 +19,7 @@ from timeline.search.times import HOUR, MINUTE
 from timeline.search.verdict import Evidence, Judgement, Missed, judge
 from timeline.store.port import Count
 
+COMMITTING = 500 * 10**6  # ns a request may be on its way to the disk: stamped, not yet in the inbox
 SILENT = 5 * 10**9  # ns without a heartbeat after which a process counts as down
 _DAY = 86400 * 10**9
 _Ranges = tuple[tuple[int, int], ...]

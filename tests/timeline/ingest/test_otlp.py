@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.timeline.ingest.otlp_requests import (
     START,
@@ -45,7 +46,7 @@ def _raw_request(*spans: bytes, resource: bytes = b"", scope: bytes = b"") -> by
     return field(1, field(1, resource) + field(2, inside) + field(3, b"url"))
 
 
-def test_a_span_arrives_with_everything_it_said() -> None:
+def _full_request() -> ExportTraceServiceRequest:
     request = traces(
         {
             "parent_span_id": b"\x02" * 8,
@@ -67,7 +68,11 @@ def test_a_span_arrives_with_everything_it_said() -> None:
         {"l": 2},
     )
     request.resource_spans[0].scope_spans[0].schema_url = "https://example.test/scope"
-    stored = only(request, sender="key-1", workspace="shop")
+    return request
+
+
+def test_a_span_arrives_with_everything_it_said() -> None:
+    stored = only(_full_request(), sender="key-1", workspace="shop")
     assert stored.fact == Span(
         ref=SpanRef(trace_id="ab" * 16, span_id="0000000000000001"),
         name="process bets",
