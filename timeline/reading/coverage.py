@@ -52,7 +52,7 @@ class CoverageReader:
         silent = [node for node in receivers if now - node.beat > SILENT]
         others = [node for node in receivers if node.name != self._node and node not in silent]
         reached = [
-            now - self._lag,
+            now - self._lag - COMMITTING,
             *(node.beat for node in silent),
             *(node.oldest_pending or node.beat for node in others),
         ]
