@@ -152,7 +152,7 @@ def leaf_readings(leaf: Leaf, rules: Mapping[str, str]) -> list[Reading]:
             found = _numbers(leaf)
         case Has():
             found = _has(leaf, rules)
-        case Everything():
+        case _:
             found = iter((Reading("everything", All(), "*"),))
     unique: dict[Node, Reading] = {}
     for reading in found:

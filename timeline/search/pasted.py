@@ -102,9 +102,7 @@ class Clues:
                 self.span = self.span or value.lower()
             case "baggage":
                 self._baggage(value)
-            case "id":
-                self.add_id(value)
-            case "trace" | "span":
+            case "id" | "trace" | "span":  # also what is no hex: an id of another system
                 self.add_id(value)
             case _:
                 self._named.setdefault(meaning, value)
@@ -119,7 +117,7 @@ class Clues:
                     every([Pair("event", named["event"]), Pair("source", named["source"])]),
                 )
             yield "the event id", Pair("event", named["event"])
-        if "topic" in named and "offset" in named:
+        if "topic" in named and named.get("offset", "").replace(",", "").isdecimal():
             parts = [
                 Pair(key, named[key].replace(",", "")) for key in ("partition", "offset") if key in named
             ]
@@ -185,7 +183,7 @@ def read_pairs(clues: Clues, pairs: Iterable[tuple[str, str]], rules: Mapping[st
             clues.add(meaning, value)
         elif key in rules or short in rules:
             clues.add_entity(rules.get(key) or rules[short], value)
-        elif key.lower().startswith((ENTITY_PREFIX, CONTEXT_PREFIX)):
+        elif key.startswith((ENTITY_PREFIX, CONTEXT_PREFIX)):
             clues.add_entity(key.removeprefix(ENTITY_PREFIX).removeprefix(CONTEXT_PREFIX), value)
         elif (
             id_shaped(value)

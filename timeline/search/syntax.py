@@ -107,10 +107,8 @@ _RESERVED = frozenset({"AND", "OR", "NOT", "has"})
 
 
 def every(items: Iterable[Ast], at: Position = NOWHERE) -> Ast:
-    """All of ``items``, flattened; one item stands for itself, none for everything."""
+    """All of ``items`` (not empty), flattened; one item stands for itself."""
     flat = _flat(items, Every)
-    if not flat:
-        return Everything(at=at)
     return flat[0] if len(flat) == 1 else Every(tuple(flat), at=at)
 
 
@@ -172,7 +170,7 @@ def _leaf(leaf: Leaf) -> str:
             return f"{write_key(key)}:{low}..{high}"
         case Has(key):
             return f"has:{write_key(key)}"
-        case Everything():
+        case _:
             return "*"
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from timeline.errors import BadQuery
 from timeline.search.grammar import parse
 from timeline.search.identify import MAX_READINGS, identify
+from timeline.search.pasted import MAX_IDS
 from timeline.search.times import parse_time
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -244,6 +245,34 @@ def test_a_traceparent_in_a_log_line_is_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pasted", "expected"),
+    [
+        (f'{{"spanId":"{SPAN}"}}', [("the span in a JSON body", f"span:{SPAN}")]),
+        ('{"traceId":"1-58406520-a006649127e3"}', [("an id in a JSON body", "1-58406520-a006649127e3")]),
+        ('{"throughline.entity.bet":"8812"}', [("an entity in a JSON body", "entity:bet:8812")]),
+        (
+            f'{{"traceId":"","betId":"{"x" * 5000}","spanId":"{SPAN}"}}',
+            [("the span in a JSON body", f"span:{SPAN}")],
+        ),
+        ('{"topic":"bets","offset":"many"}', []),
+        ('{"requestId":"..."}', []),
+        ('{"requestId":"r-1","idempotencyKey":"r-1"}', [("an id in a JSON body", "r-1")]),
+        (
+            f'{{"traceparent":"{PARENT}","b3":"{"1" * 32}-{"2" * 16}"}}',
+            [("the span in a JSON body", IN_SPAN), ("the trace in a JSON body", IN_TRACE)],
+        ),
+        ("2026-13-41 18:15:09 handled order-12345", [("an id in a log line", "order-12345")]),
+        ("curl -d 'no json' -H nonsense http://x/bet-8812", [("an id in a web address", "bet-8812")]),
+        ("curl -d'{\"betId\":1}' http://x", [("an entity in a curl command", "entity:bet:1")]),
+    ],
+)
+def test_what_cannot_be_asked_is_left_out_and_the_rest_is_kept(
+    pasted: str, expected: list[tuple[str, str]]
+) -> None:
+    assert expected == read(pasted)
+
+
+@pytest.mark.parametrize(
     "question",
     [
         "",
@@ -283,6 +312,7 @@ def test_the_readings_of_a_large_paste_stay_few() -> None:
     body = "{" + ",".join(f'"a{i}Id":"value-{i:06}"' for i in range(5000)) + "}"
 
     assert 0 < len(read(body)) <= MAX_READINGS
+    assert MAX_IDS == len(read('{"betId":' + str(list(range(100))) + "}"))
 
 
 def test_every_reading_carries_the_text_that_asks_it() -> None:
