@@ -17,12 +17,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 SERVICES = ("gateway", "orders", "payments", "stock", "shipping", "mail")
 PER_REQUEST = 500
+_Values = dict[str, str | int | float | bool]
+# one order placed: a request, a message sent and handled, a row written, and the next message sent
 _STEPS = (
-    ("POST /orders", Span.SPAN_KIND_SERVER, ""),
-    ("send orders", Span.SPAN_KIND_PRODUCER, "send"),
-    ("process orders", Span.SPAN_KIND_CONSUMER, "process"),
-    ("INSERT payments", Span.SPAN_KIND_CLIENT, ""),
-    ("send payments", Span.SPAN_KIND_PRODUCER, "send"),
+    ("POST /orders", Span.SPAN_KIND_SERVER, "http"),
+    ("send orders", Span.SPAN_KIND_PRODUCER, "send orders"),
+    ("process orders", Span.SPAN_KIND_CONSUMER, "process orders"),
+    ("INSERT payments", Span.SPAN_KIND_CLIENT, "database"),
+    ("send payments", Span.SPAN_KIND_PRODUCER, "send payments"),
 )
 
 
@@ -44,14 +46,15 @@ def requests(count: int, *, start: int, seed: int = 7) -> Iterator[bytes]:
 
 def order_of(number: int) -> str:
     """The order that trace ``number`` is about."""
-    return f"ord-{number % 40_000:06d}"
+    return f"ord-{number % 400_000:06d}"
 
 
 def _trace(chance: random.Random, number: int, at: int) -> list[Span]:
     trace_id = chance.randbytes(16)
     parent = b""
     spans = []
-    for step, (name, kind, operation) in enumerate(_STEPS):
+    story = _story(chance, number)
+    for step, (name, kind, work) in enumerate(_STEPS):
         span_id = chance.randbytes(8)
         begin = at + step * 2_000_000
         spans.append(
@@ -63,33 +66,68 @@ def _trace(chance: random.Random, number: int, at: int) -> list[Span]:
                 kind=kind,
                 start_time_unix_nano=begin,
                 end_time_unix_nano=begin + chance.randrange(200_000, 1_900_000),
-                attributes=_attributes(chance, number, operation),
+                attributes=[
+                    KeyValue(key=key, value=_value(value))
+                    for key, value in _attributes(chance, work, story).items()
+                ],
             )
         )
         parent = span_id
     return spans
 
 
-def _attributes(chance: random.Random, number: int, operation: str) -> list[KeyValue]:
-    partition = chance.randrange(12)
-    values: dict[str, str | int | float | bool] = {
-        "messaging.system": "kafka",
-        "messaging.operation.type": operation or "send",
-        "messaging.operation.name": operation or "publish",
-        "messaging.destination.name": chance.choice(("orders", "payments", "parcels")),
-        "messaging.destination.partition.id": str(partition),
-        "messaging.kafka.offset": number * 7 + partition,
-        "messaging.kafka.message.key": order_of(number),
-        "messaging.message.id": f"{chance.getrandbits(96):024x}",
-        "messaging.message.body.size": chance.randrange(200, 2000),
-        "messaging.consumer.group.name": chance.choice(("billing", "packing")),
+def _story(chance: random.Random, number: int) -> _Values:
+    """What every span of one order says: 7 attributes."""
+    return {
         "order.id": order_of(number),
         "customer.tier": chance.choice(("gold", "silver", "none", "none", "none", "none")),
-        "retry": chance.random() < 0.02,
         "amount": round(chance.random() * 500, 2),
-        "thread.name": f"worker-{chance.randrange(16)}",
+        "currency": chance.choice(("EUR", "EUR", "SEK")),
+        "retry": chance.random() < 0.02,
+        "channel": chance.choice(("web", "app", "shop")),
+        "orders.message": f"{chance.getrandbits(96):024x}",
     }
-    return [KeyValue(key=key, value=_value(value)) for key, value in values.items()]
+
+
+def _attributes(chance: random.Random, work: str, story: _Values) -> _Values:
+    """15 attributes: the order's, and 8 of the operation's own."""
+    shared = {key: value for key, value in story.items() if key != "orders.message"}
+    shared["thread.name"] = f"worker-{chance.randrange(16)}"
+    if work == "http":
+        return shared | {
+            "http.request.method": "POST",
+            "http.route": "/orders",
+            "http.response.status_code": 201,
+            "url.path": "/orders",
+            "url.scheme": "https",
+            "server.address": "shop.example.org",
+            "network.protocol.version": "1.1",
+            "user_agent.original": chance.choice(("Mozilla/5.0", "okhttp/4.12")),
+        }
+    if work == "database":
+        return shared | {
+            "db.system.name": "postgresql",
+            "db.namespace": "payments",
+            "db.operation.name": "INSERT",
+            "db.collection.name": "payments",
+            "db.query.text": "INSERT INTO payments VALUES ($1, $2, $3)",
+            "db.response.returned_rows": 1,
+            "server.address": "db-1",
+            "server.port": 5432,
+        }
+    operation, topic = work.split()
+    number = int(str(story["order.id"]).removeprefix("ord-"))
+    message = str(story["orders.message"])
+    return shared | {
+        "messaging.system": "kafka",
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.destination.partition.id": str(number % 12),
+        "messaging.kafka.offset": number * 7,
+        "messaging.kafka.message.key": str(story["order.id"]),
+        "messaging.message.id": message if topic == "orders" else message[::-1],
+        "messaging.message.body.size": 200 + number % 1800,
+    }
 
 
 def _value(value: str | int | float | bool) -> AnyValue:

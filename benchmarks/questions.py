@@ -70,7 +70,7 @@ def _batches(facts: int, start: int) -> Iterator[list[Stored]]:
 
 
 def _questions(store: TantivyStore, trace: str, start: int, now: int) -> dict[str, Callable[[], object]]:
-    two_terms = And((FieldIs("service", "orders"), FieldIs("destination", "payments")))
+    two_terms = And((FieldIs("service", "orders"), FieldIs("name", "send payments")))
     whole = Window(start=start, end=now)
     entity = EntityIs(Entity(type="order", id=order_of(7)))
     return {
