@@ -84,11 +84,13 @@ def answered(view: View) -> View:
 def home(request: HttpRequest) -> HttpResponse:
     """``/``: the box, examples, what the last hour brought; or how to send the first span."""
     hour = Window(start=time.time_ns() - words.HOUR, end=time.time_ns())
-    answer = wiring.reading().search(Ask(text="", window=hour))
+    reading = wiring.reading()
+    answer = reading.search(Ask(text="", window=hour))
+    empty = not answer.rows and not reading.search(Ask(text="", limit=1, drawn=False)).rows
     host = request.get_host().rsplit(":", 1)[0]
     receiver = f"http://{host}:{settings.THROUGHLINE['THROUGHLINE_RECEIVER_PORT']}"
     keyless = settings.THROUGHLINE["THROUGHLINE_RECEIVER_HOST"] in ("127.0.0.1", "localhost", "::1")
-    context = {"frame": frame(request, "home", "Home"), **home_page(answer, receiver, keyless=keyless)}
+    context = {"frame": frame(request, "home", "Home"), **home_page(answer, receiver, keyless=keyless, empty=empty)}
     return render(request, "timeline/home.html", context)
 
 

@@ -18,7 +18,7 @@ QUESTIONS = (
 )
 
 
-def home_page(answer: SearchAnswer, receiver: str, *, keyless: bool) -> dict[str, Any]:
+def home_page(answer: SearchAnswer, receiver: str, *, keyless: bool, empty: bool) -> dict[str, Any]:
     """Everything the home template shows; ``answer`` is the last hour, whole."""
     services = next((facet.values for facet in answer.facets if facet.field == "service"), ())
     types = next((facet.values for facet in answer.facets if facet.field == "type"), ())
@@ -26,7 +26,7 @@ def home_page(answer: SearchAnswer, receiver: str, *, keyless: bool) -> dict[str
     params = {"range": "1h"}
     return {
         "answer": answer,
-        "empty": not answer.rows and answer.coverage.recorded_since is None,
+        "empty": empty,
         "coverage": coverage_lines(answer.coverage),
         "histogram": histogram(answer, params),
         "total": answer.total,
