@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from timeline.answers import EntityAnswer, FactAnswer, TraceAnswer
@@ -162,6 +163,7 @@ class Stories:
             window=(window.start, window.end),
             groups=self._groups(facts, workspace),
             covered=covered,
+            now=time.time_ns(),
             truncated=truncated,
         )
 
