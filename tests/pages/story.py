@@ -90,7 +90,7 @@ def _message(operation: str, topic: str, partition: int, offset: int, **more: An
 
 
 def _event(kind: str, service: str, when: str, number: int, span: int, body: Any, **more: Any) -> Event:
-    instance = f"{service}-1"
+    instance, entities = f"{service}-1", more.pop("entities", BET)
     return Event(
         kind="cloudevent",
         name=kind,
@@ -106,11 +106,11 @@ def _event(kind: str, service: str, when: str, number: int, span: int, body: Any
             source=f"/{service}/markets",
             id=f"01JD7Z3RK4B2M9E6V0X5Q8TK{number:02d}",
             type=kind,
-            subject="bet/8812",
+            subject=f"{entities[0].type}/{entities[0].id}",
             time=at(when),
             correlation_id="bet-8812",
         ),
-        entities=more.pop("entities", BET),
+        entities=entities,
         context=more.pop("context", MATCH),
         attributes=more.pop("attributes", {}),
         resource=_resource(service, instance, VERSIONS[service]),

@@ -27,7 +27,9 @@ def test_a_stranger_signs_in_by_a_link_that_works_once(browser: Browser, bare_no
     context.close()
 
 
-def test_the_empty_page_turns_live_when_the_first_fact_arrives(browser: Browser, bare_node: RunningNode) -> None:
+def test_the_empty_page_turns_live_when_the_first_fact_arrives(
+    browser: Browser, bare_node: RunningNode
+) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto(_link(bare_node))

@@ -55,7 +55,9 @@ def test_with_scripts_off_the_same_facts_are_there(visit: Open, name: str) -> No
 @pytest.mark.parametrize("name", ["search", "trace", "entity"])
 def test_a_page_sends_little_script(visit: Open, name: str) -> None:
     page = visit(PATHS[name])
-    sizes = page.evaluate("performance.getEntriesByType('resource').filter(r => r.name.endsWith('.js')).map(r => r.decodedBodySize)")
+    sizes = page.evaluate(
+        "performance.getEntriesByType('resource').filter(r => r.name.endsWith('.js')).map(r => r.decodedBodySize)"
+    )
     assert 300_000 > sum(sizes)
     assert 0 < sum(sizes)
 
@@ -68,7 +70,9 @@ def test_a_fact_page_finds_no_violation_either(visit: Open) -> None:
 
 
 def test_missing_and_malformed_have_pages_of_their_own(visit: Open) -> None:
-    assert "No fact has this id." == visit("/facts/AAAAAAAAAAAAAAAAAAAA", expect=404).locator("h1").inner_text()
+    assert (
+        "No fact has this id." == visit("/facts/AAAAAAAAAAAAAAAAAAAA", expect=404).locator("h1").inner_text()
+    )
     assert "There is no such page." == visit("/nowhere", expect=404).locator("h1").inner_text()
     page = visit("/search?q=(bet:8812", expect=400)
     assert "cannot be read" in page.locator("h1").inner_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -20,7 +21,10 @@ def test_a_pasted_entity_is_seen_with_its_rows_newest_first(visit: Open) -> None
     page.keyboard.type("bet:8812")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text("Seen 26 times")
-    assert "PayoutCompleted" in page.locator("tr[data-row]").first.inner_text() + page.locator("tr[data-row]").nth(1).inner_text()
+    assert (
+        "PayoutCompleted"
+        in page.locator("tr[data-row]").first.inner_text() + page.locator("tr[data-row]").nth(1).inner_text()
+    )
     expect(page.get_by_role("link", name="Open timeline")).to_be_visible()
 
 
@@ -167,14 +171,15 @@ def test_a_declaration_is_made_and_withdrawn(visit: Open) -> None:
     expect(page.get_by_text("by operator")).to_have_count(0)
 
 
-def test_the_file_taken_away_says_the_same_offline(visit: Open) -> None:
+def test_the_file_taken_away_says_the_same_offline(visit: Open, tmp_path: Path) -> None:
     page = visit("/e/bet/8812")
     page.locator(".actions summary").first.click()
     with page.expect_download() as taken:
         page.get_by_role("link", name="One HTML file").click()
     sentence = page.locator("h1").inner_text()
+    taken.value.save_as(tmp_path / "story.html")
     page.context.set_offline(True)
-    page.goto(f"file://{taken.value.path()}")
+    page.goto(f"file://{tmp_path / 'story.html'}")
     assert sentence == page.locator("h1").inner_text()
     assert 26 == page.locator("table.log tr[data-row]").count()
     assert 0 == page.locator("script").count()

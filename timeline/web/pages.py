@@ -90,7 +90,10 @@ def home(request: HttpRequest) -> HttpResponse:
     host = request.get_host().rsplit(":", 1)[0]
     receiver = f"http://{host}:{settings.THROUGHLINE['THROUGHLINE_RECEIVER_PORT']}"
     keyless = settings.THROUGHLINE["THROUGHLINE_RECEIVER_HOST"] in ("127.0.0.1", "localhost", "::1")
-    context = {"frame": frame(request, "home", "Home"), **home_page(answer, receiver, keyless=keyless, empty=empty)}
+    context = {
+        "frame": frame(request, "home", "Home"),
+        **home_page(answer, receiver, keyless=keyless, empty=empty),
+    }
     return render(request, "timeline/home.html", context)
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+import msgspec
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -68,7 +69,10 @@ def seen(request: HttpRequest) -> HttpResponse:
     ids = ids_of(text)
     if not ids:
         return render(request, "timeline/seen.html", page)
-    answer = wiring.reading().seen(ids, None if chosen == "all" else window_of({"range": chosen}))
+    reading = wiring.reading()
+    window = reading.held() if chosen == "all" else window_of({"range": chosen})
+    # what was sent in afterwards is older than the range by its own time, and still was received
+    answer = reading.seen(ids, msgspec.structs.replace(window, on="either"))
     take = request.POST.get("take", "")
     if take in ("csv", "json"):
         return _missing(answer, take)
