@@ -123,3 +123,9 @@ class TantivyStore:
             self._opened.close()
             self._opened = None
         self._reader.close()
+
+    def __enter__(self) -> TantivyStore:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()

@@ -150,6 +150,6 @@ class Packer:
             if (not self._number or stale) and self._number < MAX_DICTIONARIES:
                 try:
                     self._number = self._codec.learn(samples)
-                except zstandard.ZstdError:
-                    return  # samples too alike to learn from compress well enough without
+                except (zstandard.ZstdError, OSError):
+                    return  # too alike to learn from, or no room: facts do without, and the commit will tell
                 self._best = None

@@ -1,0 +1,151 @@
+"""Folders that hold no index, somebody else's, an older one, or a damaged one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tantivy
+
+from tests import builders as b
+from tests.contract.pair import asking
+from timeline.errors import BadQuery, StoreUnavailable
+from timeline.search.query import All
+from timeline.store.tantivy import TantivyStore
+
+
+def filled(folder: Path, count: int = 50) -> None:
+    """An index of a few facts."""
+    with TantivyStore(folder, writable=True) as store:
+        store.write(list(b.facts(count)))
+
+
+def refused(folder: Path, *, writable: bool = False) -> StoreUnavailable:
+    """How opening the folder fails."""
+    store = TantivyStore(folder, writable=writable)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.prepare()
+    with pytest.raises(StoreUnavailable):
+        store.check()
+    with pytest.raises(StoreUnavailable):
+        store.search(asking(All()))
+    return caught.value
+
+
+def test_a_reader_without_an_index_is_told_to_start_the_worker(tmp_path: Path) -> None:
+    assert "start the worker" in refused(tmp_path / "nothing").remedy
+
+
+def test_a_reader_waits_for_no_restart_once_the_index_is_there(tmp_path: Path) -> None:
+    reader = TantivyStore(tmp_path / "index", writable=False)
+    with pytest.raises(StoreUnavailable):
+        reader.check()
+    filled(tmp_path / "index")
+    assert 50 == reader.count(asking(All())).value
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_an_index_that_is_not_ours_is_left_alone(tmp_path: Path, writable: bool) -> None:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("title")
+    tantivy.Index(builder.build(), str(tmp_path))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert "empty folder" in refused(tmp_path, writable=writable).remedy
+    assert before == sorted(path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_an_index_of_another_version_names_both_versions(tmp_path: Path, writable: bool) -> None:
+    filled(tmp_path)
+    (tmp_path / "throughline-index.json").write_text('{"schema": 999}')
+    error = refused(tmp_path, writable=writable)
+    assert "999" in error.message
+    assert "release that wrote it" in error.remedy
+
+
+@pytest.mark.parametrize("label", ["", "{", "[]", '{"schema": "one"}', "\0"])
+def test_a_damaged_label_is_said(tmp_path: Path, label: str) -> None:
+    filled(tmp_path)
+    (tmp_path / "throughline-index.json").write_text(label)
+    assert refused(tmp_path).remedy
+
+
+@pytest.mark.parametrize("writable", [False, True])
+@pytest.mark.parametrize("meta", ["", "{", "[]", '{"segments": 5}'])
+def test_a_damaged_meta_file_is_said_with_the_remedy(tmp_path: Path, meta: str, writable: bool) -> None:
+    filled(tmp_path)
+    (tmp_path / "meta.json").write_text(meta)
+    assert "backup" in refused(tmp_path, writable=writable).remedy
+
+
+def test_a_missing_segment_file_is_said_with_the_remedy(tmp_path: Path) -> None:
+    filled(tmp_path)
+    for path in tmp_path.glob("*.store"):
+        path.unlink()
+    store = TantivyStore(tmp_path, writable=False)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.search(asking(All()))
+    assert caught.value.remedy
+
+
+def test_a_missing_dictionary_is_said_with_the_remedy(tmp_path: Path) -> None:
+    filled(tmp_path, 5_000)
+    (dictionary,) = tmp_path.glob("*.dictionary")
+    dictionary.unlink()
+    store = TantivyStore(tmp_path, writable=False)
+    with pytest.raises(StoreUnavailable) as caught:
+        store.search(asking(All()))
+    assert "backup" in caught.value.remedy
+
+
+def test_a_reader_does_not_write(tmp_path: Path) -> None:
+    filled(tmp_path)
+    reader = TantivyStore(tmp_path, writable=False)
+    for refuse in (lambda: reader.write([b.stored()]), lambda: reader.expire(b.NOW)):
+        with pytest.raises(StoreUnavailable) as caught:
+            refuse()
+        assert "worker" in caught.value.remedy
+
+
+def test_a_closed_store_opens_again_when_it_is_used(tmp_path: Path) -> None:
+    store = TantivyStore(tmp_path, writable=True)
+    store.write(list(b.facts(5)))
+    store.close()
+    assert "already" == store.write(list(b.facts(1)))[0].outcome
+    store.close()
+
+
+def test_a_check_says_when_the_disk_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TantivyStore(tmp_path, writable=True) as store:
+        store.check()
+        monkeypatch.setattr("timeline.store.tantivy.LOW_DISK", 1 << 62)
+        with pytest.raises(StoreUnavailable) as caught:
+            store.check()
+        assert "free" in caught.value.remedy
+
+
+def test_a_dictionary_is_learnt_once_and_again_when_facts_change(tmp_path: Path) -> None:
+    with TantivyStore(tmp_path, writable=True) as store:
+        facts = list(b.facts(6_500))
+        store.write(facts)
+        assert 1 == len(list(tmp_path.glob("*.dictionary")))
+        others = [
+            b.stored(
+                b.span(number=n, attributes={f"{n:x}{k}{n * 7:x}": f"{n * 31 + k:x}" * 4 for k in range(12)})
+            )
+            for n in range(10_000, 16_500)
+        ]
+        store.write(others)
+        assert len(list(tmp_path.glob("*.dictionary"))) >= 2
+        kept = [*facts[::500], *others[::500]]
+        assert kept == store.get([stored.receipt.id for stored in kept])
+    assert json.loads((tmp_path / "throughline-index.json").read_text()) == {"schema": 1}
+
+
+def test_a_page_beyond_the_limit_names_it(tmp_path: Path) -> None:
+    with TantivyStore(tmp_path, writable=True) as store:
+        store.prepare()
+        with pytest.raises(BadQuery) as caught:
+            store.search(asking(All()), limit=10_001)
+        assert "10000" in caught.value.message
