@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ import time
 from pathlib import Path
 
 from examples.matchday import story
+
+_PATIENCE = 60.0  # seconds to wait for the history to be searchable
 
 
 def main() -> int:
@@ -37,7 +40,12 @@ def main() -> int:
         receiver = f"http://127.0.0.1:{os.environ.get('THROUGHLINE_RECEIVER_PORT', '4318')}"
         if not _greeted(node):
             return 0 if stopped else 1
-        if not (data / "seeded").exists() and not _seed(data, receiver):
+        if (data / "seeded").exists():
+            seeded = json.loads((data / "seeded").read_text())
+            _declare(
+                seeded["end"], "now", "the demo's services run only with it, and send all before it stops"
+            )
+        elif not _seed(data, receiver):
             return 1
         _say(os.environ.get("THROUGHLINE_WEB_PORT", "8700"))
         running.append(_python("-m", "examples.matchday", "--live-only", "--endpoint", receiver))
@@ -83,11 +91,24 @@ def _seed(data: Path, receiver: str) -> bool:
         print(done.stderr, file=sys.stderr)
         return False
     seeded = json.loads(done.stdout.splitlines()[-1])["seeded"]
-    note = "the demo's history was written by the demo itself, whole"
-    words = ["declare", seeded["start"], seeded["end"], "--by", "match day", "--note", note]
-    subprocess.run([sys.executable, "manage.py", *words], check=True)  # noqa: S603 - our own command
+    _declare(seeded["start"], seeded["end"], "the demo's history was written by the demo itself, whole")
+    _drained(data)
     (data / "seeded").write_text(json.dumps(seeded))
     return True
+
+
+def _drained(data: Path) -> None:
+    """Wait until the history is searchable, so that what is printed next is true."""
+    inbox = sqlite3.connect(f"file:{data / 'inbox.sqlite3'}?mode=ro", uri=True)
+    deadline = time.monotonic() + _PATIENCE
+    while inbox.execute("SELECT count(*) FROM requests").fetchone()[0] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    inbox.close()
+
+
+def _declare(start: str, end: str, note: str) -> None:
+    words = ["declare", start, end, "--by", "match day", "--note", note]
+    subprocess.run([sys.executable, "manage.py", *words], check=True)  # noqa: S603 - our own command
 
 
 def _say(port: str) -> None:

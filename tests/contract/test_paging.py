@@ -5,7 +5,7 @@ import pytest
 from tests import builders as b
 from tests.contract.pair import ORDERS, Pair, asking, walk
 from timeline.errors import BadQuery
-from timeline.search.query import All, FieldIs
+from timeline.search.query import All, FieldIs, Query, Window
 from timeline.store.port import Order, Store
 
 
@@ -66,6 +66,16 @@ def test_a_cursor_that_is_not_ours_is_refused(store: Store, cursor: str) -> None
     store.write(number(3), visible=True)
     with pytest.raises(BadQuery):
         store.search(asking(All()), cursor=cursor)
+
+
+def test_a_cursor_holds_while_the_range_moves_on(store: Store) -> None:
+    facts = [b.stored(b.span(1, place, start=b.NOW + place)) for place in range(1, 8)]
+    store.write(facts, visible=True)
+    first = Query(where=All(), window=Window(start=b.NOW - 10, end=b.NOW + 100))
+    moved = Query(where=All(), window=Window(start=b.NOW - 9, end=b.NOW + 101))
+    page = store.search(first, limit=3)
+    rest = store.search(moved, limit=10, cursor=page.next)
+    assert [fact.receipt.id for fact in reversed(facts)] == [row.id for row in (*page.rows, *rest.rows)]
 
 
 def test_a_cursor_of_another_question_or_order_is_refused(store: Store) -> None:

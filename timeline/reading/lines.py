@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from timeline.answers import CoverageLine
 from timeline.search.times import format_moment, format_span
-from timeline.search.verdict import Evidence
+from timeline.search.verdict import Evidence, obstacles
 
 _DAY = 86400 * 10**9
 
@@ -20,6 +22,7 @@ def lines_of(
         _items("Refused", "refused to their senders", sum(group.items for group in evidence.refused)),
         _items("Quarantined", "in quarantine", sum(group.items for group in evidence.quarantined)),
         _items("Partly indexed", "of which some values are not searchable", evidence.partly_indexed),
+        *_declared(evidence),
         _senders(evidence, declared, senders),
     )
 
@@ -33,26 +36,32 @@ def _receivers(evidence: Evidence, receivers: int, silent: int) -> CoverageLine:
         )
     since = evidence.recorded[-1][0] if evidence.recorded else evidence.now
     sentence = f"{receivers} of {receivers} up since {format_moment(since, evidence.now)}"
+    away = any(obstacle.kind in ("outage", "before recording") for obstacle in obstacles(evidence))
+    if away:
+        return CoverageLine(topic="Receivers", state="warning", sentence=f"{sentence}, not all of the range")
     return CoverageLine(topic="Receivers", state="ok", sentence=sentence)
 
 
 def _inbox(evidence: Evidence) -> CoverageLine:
-    if evidence.pending_requests:
-        oldest = (
-            f", the oldest for {format_span(evidence.now - evidence.oldest_pending)}"
-            if evidence.oldest_pending
-            else ""
-        )
-        return CoverageLine(
-            topic="Inbox",
-            state="warning",
-            sentence=f"{evidence.pending_requests:,} requests wait to be indexed{oldest}",
-        )
-    return CoverageLine(
-        topic="Inbox",
-        state="ok",
-        sentence=f"empty, searchable up to {format_moment(evidence.up_to, evidence.now)}",
-    )
+    """A warning only where something waits for longer than the ordinary way in takes."""
+    count = evidence.pending_requests
+    waits = evidence.now - (evidence.oldest_pending or evidence.up_to)
+    if count and waits >= evidence.settling + evidence.visibility_lag:
+        what = "1 request waits" if count == 1 else f"{count:,} requests wait"
+        sentence = f"{what} to be indexed, the oldest for {format_span(waits)}"
+        return CoverageLine(topic="Inbox", state="warning", sentence=sentence)
+    up_to = f"searchable up to {format_moment(evidence.up_to, evidence.now)}"
+    sentence = f"{count:,} on the way, {up_to}" if count else f"empty, {up_to}"
+    return CoverageLine(topic="Inbox", state="ok", sentence=sentence)
+
+
+def _declared(evidence: Evidence) -> Iterator[CoverageLine]:
+    """Ranges that someone vouched for: there nothing of ours was needed to be up."""
+    start, end = evidence.window.start, evidence.window.end
+    for low, high in evidence.complete:
+        if (end is None or low < end) and (start is None or high > start):
+            between = f"{format_moment(low, evidence.now)} to {format_moment(high, evidence.now)}"
+            yield CoverageLine(topic="Declared", state="info", sentence=f"{between} was sent in whole")
 
 
 def _retention(evidence: Evidence) -> CoverageLine:

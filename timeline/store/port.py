@@ -23,7 +23,8 @@ one place. A question that cannot be answered raises; it is never an empty page.
 that is not whole (failed shard, time-out) says so in ``partial``, one sentence per reason.
 
 * ``search`` returns rows in total order by (placed time, ``tie``, id) or, for
-  ``received``, by (received, ``tie``, id). Following ``next`` to the end skips and repeats nothing
+  ``received``, by (received, ``tie``, id). A cursor is taken back by the same question in the
+  same order, also when its range has moved on. Following ``next`` to the end skips and repeats nothing
   on a still set. Variants are rows too, marked.
 * ``count`` counts facts; variants are counted apart. ``at_least`` is true where the
   count stopped at ``limit``.
