@@ -1,0 +1,52 @@
+"""The floor: how fast the engine itself takes the same documents, made beforehand."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from benchmarks.corpus import PER_REQUEST, requests
+from timeline.ingest.decode import decode
+from timeline.ingest.entities import Rules
+from timeline.ingest.request import Accepted
+from timeline.search.tokens import fact_tokens
+from timeline.store.tantivy.codec import Codec, Packer
+from timeline.store.tantivy.schema import SCHEMA, document
+
+HEAP = 128 << 20
+_MOST = 100_000  # documents held in memory at once
+
+
+def floor(facts: int) -> dict[str, Any]:
+    """Documents per second into a bare index, one commit at the end; making them is not counted."""
+    with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
+        documents = _documents(min(facts, _MOST), Packer(Codec(Path(folder))))
+        writer = tantivy.Index(SCHEMA, path=folder).writer(heap_size=HEAP)
+        began = time.perf_counter()
+        for one in documents:
+            writer.add_document(one)
+        writer.commit()
+        seconds = time.perf_counter() - began
+        writer.wait_merging_threads()
+    return {"documents": len(documents), "per_second": round(len(documents) / seconds)}
+
+
+def _documents(count: int, packer: Packer) -> list[tantivy.Document]:
+    rules = Rules.default()
+    made = []
+    for number, body in enumerate(requests(count // PER_REQUEST, start=time.time_ns() - 10**12)):
+        accepted = Accepted(
+            id=f"r{number}",
+            signal="traces",
+            content_encoding="gzip",
+            headers={"content-type": "application/x-protobuf"},
+            body=body,
+            received=time.time_ns(),
+        )
+        facts = decode(accepted, rules).facts
+        made.extend(document(stored, fact_tokens(stored.fact), packer.pack(stored)) for stored in facts)
+    return made
