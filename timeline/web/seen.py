@@ -31,7 +31,7 @@ RANGES = (("all", "All that is held"), ("24h", "Last 24 h"), ("7d", "Last 7 days
 
 def ids_of(text: str) -> list[str]:
     """The ids in pasted lines or CSV: the first cell of each line, once each, in order."""
-    rows = csv.reader(io.StringIO(text.replace("\0", "")), skipinitialspace=True)
+    rows = csv.reader(io.StringIO(text), skipinitialspace=True)
     try:
         cells = [row[0].strip() for row in rows if row]
     except csv.Error:

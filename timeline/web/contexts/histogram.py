@@ -10,6 +10,7 @@ from timeline.web import words
 from timeline.web.contexts.frame import link
 
 HEIGHT = 96
+KNOWN_EMPTY = ("before recording", "retention")  # stretches that never held anything, or no longer do
 _STEPS = tuple(
     number * unit
     for unit, numbers in (
@@ -71,7 +72,10 @@ def histogram(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]
         "interval": interval,
         "bars": bars,
         "gaps": gaps,
-        "gap_kinds": sorted({str(gap["kind"]) for gap in gaps}),
+        "gap_kinds": [
+            {"kind": kind, "quiet": kind in KNOWN_EMPTY}
+            for kind in sorted({str(gap["kind"]) for gap in gaps})
+        ],
         "ticks": ticks(start, end),
         "peak": max((bucket.count for bucket in answer.histogram), default=0),
         "any_failed": any(bar["errors"] for bar in bars),
@@ -122,6 +126,7 @@ def _gaps(coverage: Coverage, start: int, end: int) -> list[dict[str, Any]]:
                     "x": percent(low - start, whole),
                     "width": percent(high - low, whole),
                     "kind": gap.kind,
+                    "quiet": gap.kind in KNOWN_EMPTY,
                     "start": low,
                     "end": high,
                 }
@@ -133,6 +138,7 @@ def _gaps(coverage: Coverage, start: int, end: int) -> list[dict[str, Any]]:
                 "x": percent(low - start, whole),
                 "width": percent(end - low, whole),
                 "kind": "not yet searchable",
+                "quiet": False,
                 "start": low,
                 "end": end,
             }

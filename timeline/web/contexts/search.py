@@ -61,7 +61,7 @@ def search_page(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, An
         "settles": any(cause.kind in PASSING for cause in answer.verdict.causes),
         "progress": _progress(answer.coverage),
         "chips": [{"label": chip.label, "value": chip.value, "negated": chip.negated, "href": link("/search", params, q=chip.without or "*")} for chip in answer.chips],
-        "readings": [{"label": reading.label, "text": reading.text, "count": reading.count, "href": link("/search", params, q=reading.text)} for reading in answer.readings],
+        "readings": [{"label": reading.label, "text": reading.text, "count": reading.count, "href": link("/search", params, q=reading.text)} for reading in answer.readings if reading.label != answer.understood],
         "facets": _facets(answer, params, hues),
         "histogram": histogram(answer, params),
         "lines": rows.lines(answer.rows, params, hues),

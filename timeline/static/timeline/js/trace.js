@@ -101,8 +101,9 @@ class Rows {
   scroll() {
     if (!this.packed) return;
     const top = -this.body.getBoundingClientRect().top;
-    const [first, last] = range(this.seen.length, HEIGHT, Math.max(0, top), innerHeight);
-    if (first === this.first && last === this.last && !this.changed) return;
+    const [from, to] = range(this.seen.length, HEIGHT, Math.max(0, top), innerHeight, 2);
+    if (from >= this.first && to <= this.last && !this.changed) return;
+    const [first, last] = range(this.seen.length, HEIGHT, Math.max(0, top), innerHeight, 40);
     [this.first, this.last, this.changed] = [first, last, false];
     const focus = document.activeElement?.dataset?.id;
     this.above.firstChild.style.height = `${first * HEIGHT}px`;
