@@ -1,5 +1,7 @@
 """Counts, facets and histograms are exact, and say where they are not."""
 
+import random
+
 import pytest
 
 from tests import builders as b
@@ -34,6 +36,16 @@ def test_a_facet_stays_exact_with_many_more_values_than_asked(pair: Pair) -> Non
     expected = pair.model.facets(asking(All()), ["name"], limit=5)
     assert expected == pair.store.facets(asking(All()), ["name"], limit=5)
     assert "zz-most" == expected[0].values[0].value
+
+
+def test_a_facet_whose_values_tie_by_the_thousand_shows_the_first_by_value(pair: Pair) -> None:
+    facts = [b.stored(b.span(number=n, name=f"name-{n % 1300:04d}")) for n in range(2600)]
+    random.Random(9).shuffle(facts)
+    for start in range(0, 2600, 650):
+        pair.write(facts[start : start + 650])
+    for limit in (1, 5, 80):
+        expected = pair.model.facets(asking(All()), ["name"], limit=limit)
+        assert expected == pair.store.facets(asking(All()), ["name"], limit=limit)
 
 
 def test_a_facet_on_an_attribute_counts_the_newest_two_thousand(pair: Pair) -> None:
