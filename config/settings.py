@@ -96,7 +96,9 @@ SESSION_COOKIE_AGE = 14 * 86400
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "same-origin"  # with no-referrer a form is sent with "Origin: null", which CSRF protection refuses
+SECURE_REFERRER_POLICY = (
+    "same-origin"  # with no-referrer a form is sent with "Origin: null", which CSRF protection refuses
+)
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 << 20  # 10,000 pasted ids fit; the receiver has limits of its own
 USE_TZ = True

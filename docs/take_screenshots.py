@@ -29,7 +29,9 @@ def main(base: str, link: str) -> None:
     """Wide and narrow, light and dark."""
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
         state = _signed_in(browser, link)
         for scheme in ("light", "dark"):
             for size, width in (("", WIDE), ("-phone", NARROW)):

@@ -100,7 +100,7 @@ class CoverageReader:
         if evidence.recorded_since is not None:
             begun.append(evidence.recorded_since)
         edge = evidence.retention_edge or 0
-        return Window(start=max(min(begun), edge)) if begun else Window()
+        return Window(start=max(min(begun), edge) if begun else None, on="either")
 
     def judge(
         self,

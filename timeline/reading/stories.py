@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from timeline.answers import EntityAnswer, FactAnswer, TraceAnswer
-from timeline.domain import Entity, Row, Stored, Timeline
+from timeline.domain import Entity, Row, Span, Stored, Timeline
 from timeline.models import Arrival
 from timeline.reading.coverage import CoverageReader
 from timeline.rebuild.assemble import timeline
@@ -39,8 +39,11 @@ class Stories:
             return None
         closure = self._closure([stored], workspace, own_traces=True)
         rebuilt = self._rebuild(f"fact:{fact_id}", [stored], closure, workspace, covered=True)
+        told = _told_by(stored)
         hops = tuple(
-            hop for hop in rebuilt.hops if fact_id in (hop.producer, hop.receiver, hop.consumer, hop.settled)
+            hop
+            for hop in rebuilt.hops
+            if fact_id in (hop.producer, hop.receiver, hop.consumer, hop.settled) or hop.event in told
         )
         named = {ref for hop in hops for ref in (hop.producer, hop.receiver, hop.consumer) if ref} - {fact_id}
         others = tuple(other for other in closure if other.receipt.id in named)
@@ -208,6 +211,15 @@ class Stories:
             order="oldest",
         )
         return (*reversed(before.rows), *after.rows)
+
+
+def _told_by(stored: Stored) -> set[str]:
+    """The ids under which others delivered what this event tells of; a span is in its own hops."""
+    fact = stored.fact
+    if isinstance(fact, Span):
+        return set()
+    ids = (fact.event.id if fact.event else None, fact.message.id if fact.message else None)
+    return {one for one in ids if one}
 
 
 def _join_nodes(facts: Sequence[Stored], *, own_traces: bool) -> Iterator[Node]:

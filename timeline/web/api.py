@@ -115,7 +115,8 @@ def seen(request: HttpRequest, body: SeenBody) -> HttpResponse:
     ids = [text.strip() for text in body.ids if text.strip()]
     if any(len(text) > 1024 for text in ids):
         raise BadQuery("an id is longer than 1,024 characters", remedy="send identifiers, not documents")
-    return _json(shapes.seen_json(wiring.reading().seen(ids, window_of({"range": body.range}))))
+    window = None if body.range == "all" else window_of({"range": body.range})
+    return _json(shapes.seen_json(wiring.reading().seen(ids, window)))
 
 
 @api.get("/v1/entities/{path:rest}", summary="An entity's timeline", operation_id="timeline")

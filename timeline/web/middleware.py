@@ -36,7 +36,11 @@ class SignInRequired(LoginRequiredMiddleware):
     _OWN = ("/api/", "/healthz", "/readyz", "/metrics", "/static/")
 
     def process_view(
-        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], view_args: Any, view_kwargs: Any
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: Any,
+        view_kwargs: Any,
     ) -> HttpResponseBase | None:
         """Send strangers to the sign-in page."""
         if request.path.startswith(self._OWN):
