@@ -34,7 +34,8 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 DEBUG = False
-ALLOWED_HOSTS = THROUGHLINE["THROUGHLINE_ALLOWED_HOSTS"]
+# loopback always: the supervisor asks there whether the dashboard is ready
+ALLOWED_HOSTS = [*THROUGHLINE["THROUGHLINE_ALLOWED_HOSTS"], "localhost", "127.0.0.1", "[::1]"]
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",

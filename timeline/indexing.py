@@ -15,7 +15,7 @@ import msgspec
 
 from timeline import records
 from timeline.domain import Stored
-from timeline.errors import Rejected
+from timeline.errors import Rejected, Unavailable
 from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
@@ -55,8 +55,11 @@ class Drain:
                 return released
             try:
                 released += self._drain(lease, batch)
-            except BaseException:
+            except Unavailable:
                 self._inbox.give_back(lease)
+                raise
+            except BaseException:
+                self._inbox.give_back(lease, attempted=True)
                 raise
 
     def _drain(self, lease: str, batch: list[Claimed]) -> int:
@@ -94,21 +97,20 @@ class Drain:
         kept: list[tuple[Accepted, BadItem]] = []
         again: list[tuple[str, Accepted]] = []
         partly: list[tuple[str, Stored]] = []
+        new: list[tuple[Stored, Accepted, bool]] = []
         for share in shares:
             kept.extend((share.request, item) for item in share.decoded.poison)
             for stored, report in zip(share.decoded.facts, share.reports, strict=True):
+                # by an earlier try of this very request, which ended before its records were written
+                own = report.outcome == "already" and report.request == share.request.id
                 if report.outcome == "refused":
                     kept.append((share.request, _refused_by_store(stored.receipt.position, report, stored)))
-                elif report.outcome == "already" and report.request != share.request.id:
+                elif report.outcome == "already" and not own:
                     again.append((report.id, share.request))
-                if stored.receipt.partial and report.outcome in ("stored", "variant"):
-                    partly.append((report.id, stored))
-        new = [
-            (stored, share.request)
-            for share in shares
-            for stored, report in zip(share.decoded.facts, share.reports, strict=True)
-            if report.outcome == "stored"
-        ]
+                else:
+                    new.append((stored, share.request, report.outcome == "stored"))
+                    if stored.receipt.partial or report.partial:
+                        partly.append((report.id, stored))
         records.keep(kept=kept, again=again, partly=partly, new=new)
 
 

@@ -17,6 +17,7 @@ from django.db.models import F
 from timeline.domain import Stored
 from timeline.errors import QueueUnavailable
 from timeline.ingest.entities import Rules
+from timeline.ingest.identity import usable
 from timeline.ingest.request import Accepted, BadItem
 from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Sender
 
@@ -36,9 +37,12 @@ def keep(
     kept: Sequence[tuple[Accepted, BadItem]],
     again: Sequence[tuple[str, Accepted]],
     partly: Sequence[tuple[str, Stored]],
-    new: Sequence[tuple[Stored, Accepted]],
+    new: Sequence[tuple[Stored, Accepted, bool]],
 ) -> None:
     """Record quarantined items, repeated arrivals, partly indexed facts and senders.
+
+    ``new`` says of each fact whether this try stored it: evidence is kept for every one, and only those
+    are counted.
 
     Raises ``QueueUnavailable`` where the database is away, so that the batch is kept and
     tried again.
@@ -111,13 +115,19 @@ def _arrivals(again: Sequence[tuple[str, Accepted]]) -> None:
     )
 
 
+def _placed(stored: Stored) -> int:
+    """The time a store places the fact by: what a verdict's range is compared with."""
+    at = stored.fact.at
+    return at if at is not None and usable(at) else stored.receipt.received
+
+
 def _partly(partly: Sequence[tuple[str, Stored]]) -> None:
     PartlyIndexed.objects.bulk_create(
         (
             PartlyIndexed(
                 fact=fact,
                 workspace=stored.receipt.workspace,
-                at=stored.receipt.received if stored.fact.at is None else stored.fact.at,
+                at=_placed(stored),
                 received=stored.receipt.received,
             )
             for fact, stored in partly
@@ -126,9 +136,9 @@ def _partly(partly: Sequence[tuple[str, Stored]]) -> None:
     )
 
 
-def _senders(new: Sequence[tuple[Stored, Accepted]]) -> None:
+def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
     found: dict[tuple[str, str, str, str, str], _Seen] = {}
-    for stored, request in new:
+    for stored, request, counted in new:
         fact = stored.fact
         resource = fact.resource
         sdk = f"{resource.get('telemetry.sdk.name', '')} {resource.get('telemetry.sdk.language', '')} {resource.get('telemetry.sdk.version', '')}"
@@ -142,7 +152,7 @@ def _senders(new: Sequence[tuple[Stored, Accepted]]) -> None:
         seen = found.get(key)
         if seen is None:
             seen = found[key] = _Seen(first=request.received)
-        seen.facts += 1
+        seen.facts += counted
         seen.last = max(seen.last, request.received)
         end = fact.until or fact.at
         if end is not None and end < 1 << 62:

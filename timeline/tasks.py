@@ -16,7 +16,7 @@ from django.utils import timezone
 from timeline import records, wiring
 from timeline.errors import ThroughlineError, Unavailable
 from timeline.indexing import Drain
-from timeline.models import Arrival, Audit, Node, PartlyIndexed, Refusal, SignInLink
+from timeline.models import Arrival, Audit, Node, PartlyIndexed, Quarantined, Refusal, SignInLink
 
 log = logging.getLogger(__name__)
 _DAY = 86400 * 10**9
@@ -52,6 +52,9 @@ def expire() -> None:
     Arrival.objects.filter(at__lt=edge).delete()
     PartlyIndexed.objects.filter(at__lt=edge, received__lt=edge).delete()
     Refusal.objects.filter(last__lt=edge).delete()
+    kept = Quarantined.objects.filter(at__lt=edge).delete()[0]
+    if kept:
+        Audit.objects.create(who="retention", what="expire", detail="items in quarantine", rows=kept)
     if gone:
         Audit.objects.create(
             who="retention", what="expire", detail=f"facts placed before {edge} ns", rows=gone

@@ -95,6 +95,8 @@ class Inbox:
     def accept(self, requests: Sequence[Accepted], entries: Sequence[Entry] = ()) -> None:
         """Commit requests and their accounting to disk; returns when they are durable."""
         with self._transaction() as connection:
+            # stamped when the commit is at hand: what waited for the disk was not received before
+            received = time.time_ns()
             for request in requests:
                 known = connection.execute(
                     "SELECT 1 FROM digests WHERE digest = ?", (request.digest,)
@@ -108,7 +110,7 @@ class Inbox:
                         request.content_encoding,
                         json.dumps(request.headers),
                         request.body,
-                        request.received,
+                        received,
                         request.workspace,
                         request.sender,
                         request.digest,
@@ -118,7 +120,7 @@ class Inbox:
                 )
                 connection.execute(
                     "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-                    (request.digest, request.received),
+                    (request.digest, received),
                 )
             _apply(connection, entries)
 
@@ -141,7 +143,7 @@ class Inbox:
             self._free_dead(connection)
             rows = connection.execute(
                 f"SELECT {_COLUMNS}, attempts, length(body) FROM requests"  # noqa: S608 - fixed column names
-                " WHERE lease_until < ? ORDER BY seq",
+                " WHERE +lease_until < ? ORDER BY seq",  # in order of arrival, never sorted with its bodies
                 (now,),
             )
             total = weight = 0
@@ -178,12 +180,13 @@ class Inbox:
             _apply(connection, entries)
         return released
 
-    def give_back(self, lease: str) -> None:
-        """Free a lease whose write failed for a reason that passes; not an attempt."""
+    def give_back(self, lease: str, *, attempted: bool = False) -> None:
+        """Free a lease. Where what failed passes by itself (a store that is away) it was no
+        attempt; ``attempted`` keeps the count, so that a request at fault ends up alone."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE requests SET lease = '', lease_until = 0, attempts = attempts - 1 WHERE lease = ?",
-                (lease,),
+                "UPDATE requests SET lease = '', lease_until = 0, attempts = attempts - ? WHERE lease = ?",
+                (0 if attempted else 1, lease),
             )
 
     def backlog(self) -> Backlog:

@@ -26,6 +26,9 @@ CREATE TABLE IF NOT EXISTS requests (
     lease_until INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0
 );
+-- what is asked every second must not walk past the bodies
+CREATE INDEX IF NOT EXISTS waiting ON requests (received, items);
+CREATE INDEX IF NOT EXISTS leases ON requests (lease_until, lease);
 CREATE TABLE IF NOT EXISTS digests (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS digests_at ON digests (at);
 CREATE TABLE IF NOT EXISTS tally (

@@ -50,10 +50,6 @@ class Supervisor:
         """Whether an orderly stop has been asked for."""
         return self._stopping
 
-    def pids(self) -> dict[str, int]:
-        """The process ids that run now, by name."""
-        return {child.name: child.process.pid for child in self._children if child.process}
-
     def tend(self) -> None:
         """Start what is due and notice what died; called a few times a second."""
         for child in self._children:

@@ -60,7 +60,7 @@ def _declared(evidence: Evidence) -> Iterator[CoverageLine]:
     start, end = evidence.window.start, evidence.window.end
     for low, high in evidence.complete:
         if (end is None or low < end) and (start is None or high > start):
-            between = f"{format_moment(low, evidence.now)} to {format_moment(high, evidence.now)}"
+            between = f"{format_moment(low, high)} to {format_moment(high, low)}"
             yield CoverageLine(topic="Declared", state="info", sentence=f"{between} was sent in whole")
 
 

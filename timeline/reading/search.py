@@ -117,7 +117,7 @@ class Searches:
         bars, interval = self._histogram(query, page) if drawn else ((), 0)
         return SearchAnswer(
             text=ask.text,
-            window=ask.window,
+            window=window,
             order=ask.order,
             verdict=verdict,
             coverage=gathered.coverage,

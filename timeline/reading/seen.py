@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from timeline.answers import IdVerdict, SeenAnswer
 from timeline.domain import Entity
 from timeline.reading.coverage import CoverageReader
@@ -20,7 +22,10 @@ class Sightings:
         self._coverage = coverage
 
     def seen(self, ids: Sequence[str], window: Window, *, workspace: str = "main") -> SeenAnswer:
-        """A verdict per id, in the order given; repeated ids are judged once."""
+        """A verdict per id, in the order given; repeated ids are judged once. A range is asked on
+        either clock: what was sent in afterwards carries an older time of its own."""
+        if window.on == "event":
+            window = msgspec.structs.replace(window, on="either")
         gathered = self._coverage.gather(window, workspace)
         unique = list(dict.fromkeys(ids))
         found = self._store.sightings(
@@ -54,8 +59,9 @@ def any_reading(text: str) -> Node:
         AttributeIs("messaging.message.id", text),
         ValueIs(text),
     ]
-    if ":" in text.strip(":"):
-        readings.append(EntityIs(Entity.parse(text)))
+    kind, _, name = text.partition(":")
+    if kind and name:
+        readings.append(EntityIs(Entity(type=kind, id=name)))
     if text_words := tuple(words(text)):
         readings.append(Words(text_words, phrase=True))
     return Or(tuple(readings))

@@ -104,6 +104,7 @@ class Refusals(threading.Thread):
             if not self.flush():
                 self._stop_asked.wait(1)
                 self._noted.set()
+        self.flush()
 
     def flush(self) -> bool:
         """Write everything noted so far; false where something must be tried again."""

@@ -9,6 +9,7 @@ syntax.
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 import struct
@@ -47,6 +48,7 @@ __all__ = [
     "pairs_of",
     "plain",
     "prefix_token",
+    "safe",
     "texts",
     "value_token",
     "values_of",
@@ -96,6 +98,13 @@ def value_token(value: str) -> str:
     return value[:MAX_VALUE] + _HASH_MARK + xxhash.xxh3_128_hexdigest(value.encode())
 
 
+def safe(value: str) -> str:
+    """A value as it stands in a token: bounded, and without what would cut the token."""
+    if len(value) <= MAX_VALUE and value.isascii() and value.isprintable() and " " not in value:
+        return value  # what nearly all values are, told without a search
+    return _escape(value_token(value))
+
+
 def kv_token(key: str, value: str) -> str:
     """The token of ``key`` having exactly this value."""
     return f"{_escape(value_token(key))}\0{_escape(value_token(value))}"
@@ -113,13 +122,17 @@ def exists_token(key: str) -> str:
 
 
 def bare_token(value: str) -> str:
-    """The token of any key having this id-shaped value."""
-    return _BARE + _escape(value_token(value))
+    """The token of any key having this id-shaped value; from 16 characters on, 96 bits of a
+    hash of it, for an index would spend as much on the value again."""
+    if len(value) >= 16:
+        digest = xxhash.xxh3_128_digest(value_token(value).encode())[:12]
+        return _BARE + base64.urlsafe_b64encode(digest).decode("ascii")
+    return _BARE + _escape(value)
 
 
 def field_token(field: str, value: str) -> str:
     """The token of a built-in keyword field; a prefix of ``value`` gives a prefix of the token."""
-    return f"{_FIELD}{field}\0{_escape(value_token(value))}"
+    return f"{_FIELD}{field}\0{safe(value)}"
 
 
 _digit = re.compile(r"\d").search
@@ -215,15 +228,10 @@ def _head(key: str) -> tuple[str, str, str, str]:
 
 def _text_tokens(key: str, value: str) -> str:
     heads = _heads.get(key) or _head(key)
-    if len(value) > MAX_VALUE:
-        value = value_token(value)
-    if not (value.isascii() and value.isprintable() and " " not in value):
-        shaped, value = id_shaped(value), _escape(value)
-    else:
-        shaped = len(value) > 5 and id_shaped(value)
-    if shaped:
-        return f"{heads[1]} {heads[0]}{value} {_BARE}{value}"
-    return f"{heads[1]} {heads[0]}{value}"
+    token = safe(value)
+    if len(value) > 5 and id_shaped(value):
+        return f"{heads[1]} {heads[0]}{token} {bare_token(value)}"
+    return f"{heads[1]} {heads[0]}{token}"
 
 
 def _scalar_tokens(key: str, value: Any) -> str:
@@ -235,8 +243,8 @@ def _scalar_tokens(key: str, value: Any) -> str:
     for text in texts(value):
         token = _escape(value_token(text))
         parts.append(heads[0] + token)
-        if not isinstance(value, float) and id_shaped(token):
-            parts.append(_BARE + token)
+        if not isinstance(value, float) and id_shaped(text):
+            parts.append(bare_token(text))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = _float(value)
         if number is not None:

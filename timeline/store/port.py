@@ -73,6 +73,7 @@ class ItemReport(_Answer, frozen=True):
     outcome: Literal["stored", "already", "variant", "refused"]
     reason: str = ""
     request: str = ""  # for "already": the request that stored it first
+    partial: bool = False  # it has more values or words than are indexed
 
 
 class Page(_Answer, frozen=True):

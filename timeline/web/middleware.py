@@ -8,6 +8,9 @@ from typing import Any
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from timeline.web import problems
+
+_MOST = 9 << 20  # bytes of a form or an API body: 10,000 ids with room to spare
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -22,12 +25,25 @@ class SecurityHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass on and add the headers."""
-        response = self._get_response(request)
+        response = _too_large(request) or self._get_response(request)
         response.headers.setdefault("Content-Security-Policy", _POLICY)
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if not request.path.startswith("/static/"):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _too_large(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a body by its stated length, before anything of it is spooled to the disk."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    length = request.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) <= _MOST:
+        return None
+    remedy = f"send at most {_MOST >> 20} MiB, and state the length"
+    return problems.problem(
+        413, "Too large", "the body is too large, or does not state its length", remedy=remedy
+    )
 
 
 class SignInRequired(LoginRequiredMiddleware):

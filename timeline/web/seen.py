@@ -6,7 +6,6 @@ import csv
 import io
 from typing import Any
 
-import msgspec
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,6 +15,7 @@ from timeline import wiring
 from timeline.answers import IdVerdict, SeenAnswer
 from timeline.errors import BadQuery, TooLarge
 from timeline.export.values import cell
+from timeline.models import Audit
 from timeline.web import colours, words
 from timeline.web.asked import window_of
 from timeline.web.contexts.frame import frame, link
@@ -71,11 +71,15 @@ def seen(request: HttpRequest) -> HttpResponse:
         return render(request, "timeline/seen.html", page)
     reading = wiring.reading()
     window = reading.held() if chosen == "all" else window_of({"range": chosen})
-    # what was sent in afterwards is older than the range by its own time, and still was received
-    answer = reading.seen(ids, msgspec.structs.replace(window, on="either"))
+    answer = reading.seen(ids, window)
     take = request.POST.get("take", "")
     if take in ("csv", "json"):
-        return _missing(answer, take)
+        found = _missing(answer, take)
+        detail = f"{take} of ids not seen, {len(ids):,} asked"
+        Audit.objects.create(
+            who=request.user.get_username(), what="export", detail=detail, rows=len(ids) - answer.seen
+        )
+        return found
     return render(request, "timeline/seen.html", {**page, **_context(answer)})
 
 

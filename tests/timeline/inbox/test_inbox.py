@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from timeline.errors import QueueUnavailable
@@ -45,7 +46,9 @@ def test_what_was_accepted_is_claimed_as_it_was(path: Path) -> None:
     request = _request("a")
     Inbox(path).accept([request])
     _, batch = Inbox(path).claim()
-    assert [request] == [claimed.request for claimed in batch]
+    (found,) = [claimed.request for claimed in batch]
+    assert msgspec.structs.replace(request, received=found.received) == found
+    assert request.received < found.received  # stamped when it was committed
 
 
 def test_a_leased_request_is_not_claimed_again_while_its_holder_lives(path: Path) -> None:
@@ -119,6 +122,15 @@ def test_giving_back_is_not_an_attempt(path: Path) -> None:
         lease, batch = inbox.claim()
         assert [0] == [claimed.attempts for claimed in batch]
         inbox.give_back(lease)
+
+
+def test_a_request_at_fault_is_given_back_as_an_attempt_and_comes_alone(path: Path) -> None:
+    inbox = Inbox(path)
+    inbox.accept([_request("a"), _request("b")])
+    lease, batch = inbox.claim()
+    assert 2 == len(batch)
+    inbox.give_back(lease, attempted=True)
+    assert [("a", 1)] == [(claimed.request.id, claimed.attempts) for claimed in inbox.claim()[1]]
 
 
 def test_the_same_body_again_is_marked_as_retried(path: Path) -> None:

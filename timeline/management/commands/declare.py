@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from timeline.errors import BadQuery
-from timeline.models import Declaration
+from timeline.models import Audit, Declaration
 from timeline.search.times import parse_time
 
 
@@ -34,3 +34,6 @@ class Command(BaseCommand):
         if start >= end:
             raise CommandError("the range ends before it starts; give the earlier time first")
         Declaration.objects.create(start=start, end=end, by=options["by"], note=options["note"])
+        Audit.objects.create(
+            who=options["by"], what="declare", detail=f"{start} to {end} ns: {options['note']}"[:1000]
+        )

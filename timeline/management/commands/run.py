@@ -34,8 +34,10 @@ class Command(BaseCommand):
         began = time.monotonic()
         call_command("migrate", verbosity=0, interactive=False)
         values = settings.THROUGHLINE
-        receiver = f"http://127.0.0.1:{values['THROUGHLINE_RECEIVER_PORT']}"
-        web = f"http://127.0.0.1:{values['THROUGHLINE_WEB_PORT']}"
+        receiver = (
+            f"http://{_near(values['THROUGHLINE_RECEIVER_HOST'])}:{values['THROUGHLINE_RECEIVER_PORT']}"
+        )
+        web = f"http://{_near(values['THROUGHLINE_WEB_HOST'])}:{values['THROUGHLINE_WEB_PORT']}"
         _refuse_taken(receiver, "THROUGHLINE_RECEIVER_PORT")
         _refuse_taken(web, "THROUGHLINE_WEB_PORT")
         supervisor = Supervisor(commands())
@@ -70,6 +72,13 @@ class Command(BaseCommand):
             )
         self.stdout.flush()
         sys.stdout.flush()
+
+
+def _near(host: str) -> str:
+    """How this machine reaches an address it listens on."""
+    if host in ("0.0.0.0", "::", "localhost"):  # noqa: S104 - every address, so loopback too
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _answers(url: str) -> bool:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from timeline import keys
-from timeline.models import Token
+from timeline.models import Audit, Token
 
 
 class Command(BaseCommand):
@@ -36,7 +36,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         """Carry out the verb."""
         if verb == "create":
-            self.stdout.write(keys.create(options["name"], options["scope"], days=options["days"]))
+            made = keys.create(options["name"], options["scope"], days=options["days"])
+            Audit.objects.create(
+                who="command line", what="token create", detail=f"{made[:16]} {options['name']}"[:1000]
+            )
+            self.stdout.write(made)
         elif verb == "list":
             for token in Token.objects.order_by("created"):
                 state = "revoked" if token.revoked else "live"
@@ -50,3 +54,4 @@ class Command(BaseCommand):
                     f"{found.count()} live tokens start with {options['prefix']!r}; token list shows them"
                 )
             found.update(revoked=timezone.now())
+            Audit.objects.create(who="command line", what="token revoke", detail=options["prefix"][:16])

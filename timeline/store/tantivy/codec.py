@@ -17,7 +17,7 @@ import zstandard
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 
-LEVEL: Final = 1
+LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 64 * 1024
 SAMPLES: Final = 2_000  # facts a dictionary is learnt from
 SAMPLE_BYTES: Final = 4_096  # longer facts teach little

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 import tantivy
@@ -127,7 +127,7 @@ class Writer:
         for stored in facts:
             there = known.get(stored.receipt.id)
             if there is not None and there.receipt.content == stored.receipt.content:
-                plan.append(_already(there.receipt.id, there.receipt.request))
+                plan.append(_already(there.receipt.id, there.receipt.request, partial=there.receipt.partial))
             elif there is not None:
                 plan.append(self._variant(stored))
             else:
@@ -139,7 +139,7 @@ class Writer:
         own = variant_id(stored)
         there = self._reader.state().lookup([own]).get(own)
         if there is not None:
-            return _already(own, there.receipt.request)
+            return _already(own, there.receipt.request, partial=there.receipt.partial)
         return self._ready(_replace(stored, id=own, variant=True))
 
     def _ready(self, stored: Stored) -> _Ready | ItemReport:
@@ -180,7 +180,8 @@ class Writer:
             return _already(receipt.id, there.request)
         self._engine_now().add_document(ready.document)
         self._fresh[receipt.id] = _Known(receipt.content, receipt.request)
-        return ItemReport(id=receipt.id, outcome="variant" if receipt.variant else "stored")
+        outcome: Literal["variant", "stored"] = "variant" if receipt.variant else "stored"
+        return ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
 
     def _add_variant(self, stored: Stored, others: list[dict[str, _Known]]) -> ItemReport:
         ready = self._variant(stored)
@@ -363,8 +364,8 @@ def _replace(stored: Stored, **receipt: object) -> Stored:
     return msgspec.structs.replace(stored, receipt=changed)
 
 
-def _already(fact_id: str, request: str) -> ItemReport:
-    return ItemReport(id=fact_id, outcome="already", request=request)
+def _already(fact_id: str, request: str, *, partial: bool = False) -> ItemReport:
+    return ItemReport(id=fact_id, outcome="already", request=request, partial=partial)
 
 
 def _lost(failure: StoreUnavailable | None) -> StoreUnavailable:

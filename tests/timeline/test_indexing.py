@@ -1,0 +1,151 @@
+"""The drain: what was accepted is stored once and accounted for, whatever fails on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timeline import records
+from timeline.errors import QueueUnavailable, StoreUnavailable
+from timeline.inbox.inbox import Inbox
+from timeline.indexing import MAX_ATTEMPTS, Drain
+from timeline.ingest.entities import Rules
+from timeline.ingest.request import Accepted
+from timeline.models import Arrival, PartlyIndexed, Quarantined, Sender
+from timeline.search.query import All, Query
+from timeline.store.tantivy import TantivyStore
+
+pytestmark = pytest.mark.django_db
+NOW = 1_790_000_000_000_000_000
+
+
+class House:
+    """An inbox, a store and the drain between them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inbox = Inbox(folder / "inbox.sqlite3")
+        self.store = TantivyStore(folder / "index", writable=True)
+        self.store.prepare()
+        self.drain = Drain(self.inbox, self.store, lambda workspace: Rules.default())
+
+    def accept(self, name: str, *logs: dict[str, Any]) -> None:
+        """One request of log records."""
+        body = {"resourceLogs": [{"scopeLogs": [{"logRecords": list(logs)}]}]}
+        self.inbox.accept(
+            [
+                Accepted(
+                    id=name,
+                    signal="logs",
+                    content_encoding="",
+                    headers={"content-type": "application/json"},
+                    body=json.dumps(body).encode(),
+                    received=NOW,
+                    digest=name.encode(),
+                    items=len(logs),
+                )
+            ]
+        )
+
+    def tally(self) -> dict[str, int]:
+        """Items by what became of them."""
+        return {line.what: line.items for line in self.inbox.snapshot()[1]}
+
+    def held(self) -> int:
+        """Facts in the store."""
+        return self.store.count(Query(where=All())).value
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def _log(text: str, at: int = NOW) -> dict[str, Any]:
+    return {"timeUnixNano": str(at), "body": {"stringValue": text}}
+
+
+def test_what_was_accepted_is_stored_and_released(house: House) -> None:
+    house.accept("a", _log("one"), _log("two"))
+    assert 1 == house.drain.run()
+    assert (2, {"new": 2}, 0) == (house.held(), house.tally(), house.inbox.backlog().requests)
+    assert 2 == Sender.objects.get().facts
+
+
+def test_a_second_arrival_is_counted_once_per_request(house: House) -> None:
+    for name in ("a", "b", "c"):
+        house.accept(name, _log("same"))
+        house.drain.run()
+    assert (1, {"new": 1, "already": 2}) == (house.held(), house.tally())
+    assert {"b", "c"} == set(Arrival.objects.values_list("request", flat=True))
+
+
+def test_a_store_that_is_away_keeps_everything_and_is_no_attempt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away")
+
+    house.accept("a", _log("one"))
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "write", away)
+        for _ in range(MAX_ATTEMPTS + 2):
+            with pytest.raises(StoreUnavailable):
+                house.drain.run()
+    assert 1 == house.drain.run()
+    assert {"new": 1} == house.tally()
+
+
+def test_evidence_survives_a_database_that_was_away_after_the_write(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(**_: object) -> None:
+        raise QueueUnavailable("locked")
+
+    many = {"timeUnixNano": str(NOW), "body": {"kvlistValue": {"values": [
+        {"key": f"k{n}", "value": {"intValue": str(n)}} for n in range(300)
+    ]}}}  # fmt: skip
+    house.accept("a", many)
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "keep", away)
+        with pytest.raises(QueueUnavailable):
+            house.drain.run()
+    assert 1 == house.drain.run()
+    assert (1, 1) == (PartlyIndexed.objects.count(), Sender.objects.count())
+    assert {"new": 1} == house.tally()
+
+
+def test_a_text_too_long_to_index_whole_is_known_to_the_verdict(house: House) -> None:
+    house.accept("a", _log(" ".join(f"word{n}" for n in range(30_000))))
+    house.drain.run()
+    assert NOW == PartlyIndexed.objects.get().at
+
+
+def test_a_partly_indexed_fact_of_an_impossible_time_does_not_stop_the_line(house: House) -> None:
+    house.accept("a", _log(" ".join(f"word{n}" for n in range(30_000)), at=2**64 - 1))
+    assert 1 == house.drain.run()
+    assert 1 == PartlyIndexed.objects.count()
+
+
+def test_what_always_fails_is_set_aside_alone_and_its_neighbours_are_stored(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.accept("good", _log("one"))
+    house.accept("bad", _log("poison"))
+    write = house.store.write
+
+    def fragile(facts: Any, **more: Any) -> Any:
+        assert not any(fact.receipt.request == "bad" for fact in facts), "the engine fell over"
+        return write(facts, **more)
+
+    monkeypatch.setattr(house.store, "write", fragile)
+    for _ in range(2 * MAX_ATTEMPTS):
+        try:
+            house.drain.run()
+        except AssertionError:
+            continue
+    assert {"new": 1, "quarantined": 1} == house.tally()
+    assert ("bad", "kept_killing_workers") == Quarantined.objects.values_list("request", "reason").get()
+    assert b"poison" in bytes(Quarantined.objects.get().data)
