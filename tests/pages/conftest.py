@@ -24,9 +24,9 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def bare_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    """A fresh node with nothing in it."""
+    """A fresh node with nothing in it, one for each test: a first fact comes only once."""
     running = RunningNode(tmp_path_factory.mktemp("bare"))
     try:
         yield running.start()
