@@ -162,12 +162,13 @@ class ListStore:
             stored = msgspec.structs.replace(stored, receipt=receipt)
             outcome, there = "variant", self.facts.get(receipt.id)
         if there is not None:
-            return ItemReport(id=there.receipt.id, outcome="already", request=there.receipt.request)
+            known = there.receipt
+            return ItemReport(id=known.id, outcome="already", request=known.request, partial=known.partial)
         if fact_tokens(stored.fact).partial:
             marked = msgspec.structs.replace(stored.receipt, partial=True)
             stored = msgspec.structs.replace(stored, receipt=marked)
         self.facts[stored.receipt.id] = stored
-        return ItemReport(id=stored.receipt.id, outcome=outcome)  # type: ignore[arg-type]
+        return ItemReport(id=stored.receipt.id, outcome=outcome, partial=stored.receipt.partial)  # type: ignore[arg-type]
 
     def matching(self, query: q.Query) -> list[Stored]:
         """Every match, oldest first."""

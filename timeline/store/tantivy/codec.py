@@ -2,6 +2,7 @@
 
 Every value starts with the number of its dictionary; 0 stands for none. Dictionaries are
 files beside the index, written durably before anything refers to them and never changed.
+Hexadecimal ids leave the fact before that and go as bytes, half as long.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Final
 
 import msgspec
 import zstandard
+from msgspec.structs import replace
 
-from timeline.domain import Stored
+from timeline.domain import Span, SpanRef, Stored
 from timeline.errors import StoreUnavailable
 
 LEVEL: Final = 3
@@ -26,6 +28,8 @@ MAX_DICTIONARIES: Final = 200
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Stored).decode
+_TRACE, _PARENT, _CONTENT = 1, 2, 4  # which ids went as bytes
+_NO_REF = SpanRef(trace_id="", span_id="")
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -41,6 +45,62 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _bytes_of(text: str, size: int) -> bytes | None:
+    """The bytes that lower-case hexadecimal text stands for; ``None`` for any other text."""
+    if len(text) != 2 * size:
+        return None
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return raw if raw.hex() == text else None
+
+
+def encode(stored: Stored) -> bytes:
+    """The fact as bytes, not yet compressed."""
+    fact, receipt, which, ids = stored.fact, stored.receipt, 0, b""
+    content = _bytes_of(receipt.content, 16)
+    if content is not None:
+        which, ids = _CONTENT, content
+        receipt = replace(receipt, content="")
+    emptied: dict[str, object] = {}
+    if fact.ref is not None:
+        trace_id, span_id = _bytes_of(fact.ref.trace_id, 16), _bytes_of(fact.ref.span_id, 8)
+        if trace_id is not None and span_id is not None:
+            which, ids = which | _TRACE, ids + trace_id + span_id
+            emptied["ref"] = _NO_REF
+    if isinstance(fact, Span) and fact.parent:
+        parent = _bytes_of(fact.parent, 8)
+        if parent is not None:
+            which, ids = which | _PARENT, ids + parent
+            emptied["parent"] = None
+    light = Stored(fact=replace(fact, **emptied) if emptied else fact, receipt=receipt)
+    return bytes((which,)) + ids + _encode(light)
+
+
+def decode(raw: bytes) -> Stored:
+    """The fact that ``encode`` made these bytes of."""
+    which, at = raw[0], 1
+    content = trace_id = span_id = parent = ""
+    if which & _CONTENT:
+        content, at = raw[at : at + 16].hex(), at + 16
+    if which & _TRACE:
+        trace_id, span_id, at = raw[at : at + 16].hex(), raw[at + 16 : at + 24].hex(), at + 24
+    if which & _PARENT:
+        parent, at = raw[at : at + 8].hex(), at + 8
+    light = _decode(raw[at:])
+    fact, receipt = light.fact, light.receipt
+    filled: dict[str, object] = {}
+    if trace_id:
+        filled["ref"] = SpanRef(trace_id=trace_id, span_id=span_id)
+    if parent:
+        filled["parent"] = parent
+    return Stored(
+        fact=replace(fact, **filled) if filled else fact,
+        receipt=replace(receipt, content=content) if content else receipt,
+    )
 
 
 class Codec:
@@ -80,7 +140,7 @@ class Codec:
     def unpack(self, blob: bytes) -> Stored:
         """The fact that ``Packer.pack`` made these bytes of."""
         try:
-            return _decode(self._decompressor(blob[0]).decompress(blob[1:]))
+            return decode(self._decompressor(blob[0]).decompress(blob[1:]))
         except (zstandard.ZstdError, msgspec.DecodeError, IndexError) as error:
             raise StoreUnavailable(
                 "a stored fact cannot be read: the index is damaged",
@@ -121,7 +181,7 @@ class Packer:
 
     def pack(self, stored: Stored) -> bytes:
         """The fact as bytes; raises ``ValueError`` or ``OverflowError`` for what MessagePack cannot hold."""
-        raw = _encode(stored)
+        raw = encode(stored)
         number = self._number
         if self._local.__dict__.get("number") != number:
             self._local.number = number

@@ -17,12 +17,14 @@ from timeline.search.tokens import (
     TermRange,
     bare_token,
     exists_token,
+    field_affixes,
     field_token,
     id_shaped,
     kv_token,
     number_ranges,
     plain,
     prefix_token,
+    safe,
     value_token,
 )
 from timeline.store.tantivy.schema import MAX_INT, MIN_INT, SCHEMA, VARIANT, clamp
@@ -83,9 +85,9 @@ def _literal(text: str) -> str:
     return _META.sub(lambda match: "\\" + match.group(), text)
 
 
-def starts(field: str, prefix: str) -> tantivy.Query:
-    """Facts with a token of ``field`` that starts with ``prefix``."""
-    return _T.regex_query(SCHEMA, field, _literal(prefix) + r"[\s\S]*")
+def starts(field: str, prefix: str, end: str = "") -> tantivy.Query:
+    """Facts with a token of ``field`` that starts with ``prefix`` and has ``end`` at its end."""
+    return _T.regex_query(SCHEMA, field, _literal(prefix) + r"[\s\S]*" + _literal(end))
 
 
 _DIGITS = "0123456789abcdef"
@@ -160,7 +162,10 @@ def _field_starts(field: str, prefix: str) -> tantivy.Query:
     if q.FIELDS.get(field) != "keyword":
         raise BadQuery(f"{field!r} is no built-in keyword field", remedy="ask it as an attribute")
     _check_prefix(prefix)
-    return starts(field, prefix) if field in q.FACETS else starts("kv", field_token(field, prefix))
+    if field in q.FACETS:
+        return starts(field, prefix)
+    before, after = field_affixes(field)
+    return starts("kv", before + safe(prefix), after)
 
 
 def _check_prefix(prefix: str) -> None:

@@ -75,6 +75,21 @@ def create(folder: Path) -> None:
             # The label first: an index without one is taken for somebody else's.
             write_durably(folder / LABEL, msgspec.json.encode({"schema": SCHEMA_VERSION}))
             tantivy.Index(SCHEMA, str(folder))
+            _save_room(folder / META)
+
+
+def _save_room(meta: Path) -> None:
+    """Set, before anything is written, what the engine's builder has no words for.
+
+    Lengths of texts serve ranking, which nobody asks for, at a byte per field and fact; and
+    facts come compressed already.
+    """
+    settings = msgspec.json.decode(meta.read_bytes())
+    settings["index_settings"]["docstore_compression"] = "none"
+    for field in settings["schema"]:
+        if field["type"] == "text":
+            field["options"]["indexing"]["fieldnorms"] = False
+    write_durably(meta, msgspec.json.encode(settings))
 
 
 def open_index(folder: Path) -> tantivy.Index:

@@ -11,10 +11,10 @@ from typing import Final
 
 import tantivy
 
-from timeline.domain import Fact, Message, Span, Stored
+from timeline.domain import Fact, Span, Stored
 from timeline.ingest.identity import usable
-from timeline.search.query import FACETS
-from timeline.search.tokens import Tokens, field_token, value_token
+from timeline.search.query import FACETS, FIELDS
+from timeline.search.tokens import Tokens, field_affixes, field_token, safe, value_token
 
 SCHEMA_VERSION: Final = 1
 MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
@@ -73,17 +73,20 @@ def rank_of(stored: Stored) -> int:
     return rank if _prefix_after_odd(placed_of(stored)) else 2 << 24 | rank
 
 
+# What stands around the value in the tokens of each built-in field, worked out once.
+_AFFIXES: Final = {
+    name: field_affixes(name)
+    for name in (*FIELDS, "workspace", "entity", "context")
+    if FIELDS.get(name, "keyword") == "keyword" and name not in FACETS
+}
+
+
 def _field_tokens(stored: Stored) -> list[str]:
     """Tokens of the built-in fields that have no column."""
     fact, receipt = stored.fact, stored.receipt
-    pairs = [
-        ("id", receipt.id),
-        ("identity", receipt.identity),
-        ("workspace", receipt.workspace),
-    ]
+    pairs = [("id", receipt.id), ("identity", receipt.identity), ("workspace", receipt.workspace)]
     if fact.ref is not None:
-        pairs.append(("trace_id", fact.ref.trace_id))
-        pairs.append(("span_id", fact.ref.span_id))
+        pairs += (("trace_id", fact.ref.trace_id), ("span_id", fact.ref.span_id))
     if isinstance(fact, Span):
         if fact.parent:
             pairs.append(("parent_id", fact.parent))
@@ -99,27 +102,31 @@ def _field_tokens(stored: Stored) -> list[str]:
         ):
             if value:
                 pairs.append((name, value))
-    pairs.extend(("entity", str(entity)) for entity in fact.entities)
-    pairs.extend(("context", str(entity)) for entity in fact.context)
-    if receipt.variant:
-        pairs.append(("variant", "yes"))
-    return [field_token(name, value) for name, value in pairs]
+    for entity in fact.entities:
+        pairs.append(("entity", f"{entity.type}:{entity.id}"))
+    for entity in fact.context:
+        pairs.append(("context", f"{entity.type}:{entity.id}"))
+    tokens = [VARIANT] if receipt.variant else []
+    for name, value in pairs:
+        start, end = _AFFIXES[name]
+        tokens.append(f"{start}{safe(value)}{end}")
+    return tokens
 
 
-def facet_values(fact: Fact) -> dict[str, str]:
-    """The value of each facet field that this fact has."""
+def facet_values(fact: Fact) -> list[tuple[str, str]]:
+    """Each facet field that this fact has, with its value."""
     span = isinstance(fact, Span)
-    values = {
-        "fact": "span" if span else "event",
-        "type": (fact.event.type if fact.event else None) or "",
-        "service": fact.service,
-        "name": fact.name,
-        "destination": (fact.message or Message()).destination or "",
-        "status": fact.status if isinstance(fact, Span) else "unset",
-        "span_kind": fact.kind if isinstance(fact, Span) else "",
-        "environment": fact.environment,
-    }
-    return {name: value_token(value) for name, value in values.items() if value}
+    values = [
+        ("fact", "span" if span else "event"),
+        ("type", (fact.event.type if fact.event else None) or ""),
+        ("service", fact.service),
+        ("name", fact.name),
+        ("destination", (fact.message.destination if fact.message else None) or ""),
+        ("status", fact.status if isinstance(fact, Span) else "unset"),
+        ("span_kind", fact.kind if isinstance(fact, Span) else ""),
+        ("environment", fact.environment),
+    ]
+    return [(name, value_token(value)) for name, value in values if value]
 
 
 def duration_of(fact: Fact) -> int | None:
@@ -143,7 +150,7 @@ def document(stored: Stored, tokens: Tokens, blob: bytes) -> tantivy.Document:
     add.add_text("kv", " ".join([*_field_tokens(stored), tokens.kv]))
     if tokens.text:
         add.add_text("text", tokens.text)
-    for name, value in facet_values(stored.fact).items():
+    for name, value in facet_values(stored.fact):
         add.add_text(name, value)
     add.add_integer("placed", placed)
     add.add_integer("ms", placed // MS)

@@ -40,6 +40,7 @@ class _Known(NamedTuple):
 
     content: str
     request: str
+    partial: bool
 
 
 class _Ready(NamedTuple):
@@ -177,9 +178,9 @@ class Writer:
         if there is not None and there.content != receipt.content and not receipt.variant:
             return self._add_variant(ready.stored, others)
         if there is not None:
-            return _already(receipt.id, there.request)
+            return _already(receipt.id, there.request, partial=there.partial)
         self._engine_now().add_document(ready.document)
-        self._fresh[receipt.id] = _Known(receipt.content, receipt.request)
+        self._fresh[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
         outcome: Literal["variant", "stored"] = "variant" if receipt.variant else "stored"
         return ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
 
@@ -364,7 +365,7 @@ def _replace(stored: Stored, **receipt: object) -> Stored:
     return msgspec.structs.replace(stored, receipt=changed)
 
 
-def _already(fact_id: str, request: str, *, partial: bool = False) -> ItemReport:
+def _already(fact_id: str, request: str, *, partial: bool) -> ItemReport:
     return ItemReport(id=fact_id, outcome="already", request=request, partial=partial)
 
 
