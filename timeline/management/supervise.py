@@ -54,7 +54,8 @@ class Supervisor:
         """Start what is due and notice what died; called a few times a second."""
         for child in self._children:
             if child.process and (code := child.process.poll()) is not None:
-                steady = time.monotonic() - child.started > _STEADY
+                # SIGKILL comes from outside: what it hit did not fail, and need not wait
+                steady = time.monotonic() - child.started > _STEADY or code == -signal.SIGKILL
                 child.wait = _FIRST if steady else min(child.wait * 2, _LONGEST)
                 child.due = time.monotonic() + child.wait
                 child.process = None
