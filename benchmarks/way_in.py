@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,12 @@ def _measure(node: RunningNode, spans: int) -> dict[str, Any]:
 
 
 def _count(node: RunningNode) -> int:
-    return int(node.get("/api/v1/search?range=all&limit=1")["total"]["value"])
+    """Facts that a search would find, as the store says of itself; asked a few times a second."""
+    time.sleep(0.25)
+    ask = urllib.request.Request(f"{node.web}/metrics", headers={"Authorization": f"Bearer {node.token}"})
+    with urllib.request.urlopen(ask, timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("throughline_store_facts"))
 
 
 def _settled(node: RunningNode) -> int:
