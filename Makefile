@@ -44,7 +44,8 @@ test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
 	$(BIN)/pytest -q -m pages
 
 test: $(VENV)/.dev clients check ## everything
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not pages"
+	$(BIN)/pytest -m pages  # a process of its own: the browser's driver keeps an event loop running
 
 bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
 	$(BIN)/python -m benchmarks.run
