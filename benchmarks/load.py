@@ -1,7 +1,7 @@
 """A bounded load on a running receiver, from a process of its own.
 
 ``python -m benchmarks.load PORT REQUESTS CONNECTIONS`` sends pre-made requests as fast as they are taken and
-prints one JSON line: seconds, acknowledged spans, and the acknowledgement times in ms.
+prints one JSON line: when it began, seconds, acknowledged spans, and the acknowledgement times in ms.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(port: int, count: int, connections: int) -> None:
                 waiting.put(body)
                 time.sleep(1)
 
-    began = time.perf_counter()
+    began_at, began = time.time(), time.perf_counter()
     threads = [threading.Thread(target=send) for _ in range(connections)]
     for thread in threads:
         thread.start()
@@ -54,6 +54,7 @@ def main(port: int, count: int, connections: int) -> None:
     print(
         json.dumps(
             {
+                "began": began_at,
                 "seconds": seconds,
                 "spans": len(taken) * PER_REQUEST,
                 "refused": len(refused),
