@@ -104,24 +104,24 @@ _EVENT = (
 )
 
 
-def promoted(message: Message | None, event: EventInfo | None) -> Iterator[tuple[str, Any]]:
+def promoted(message: Message | None, event: EventInfo | None) -> list[tuple[str, Any]]:
     """Promoted facts under their current names, so old senders are found by the new ones."""
+    found: list[tuple[str, Any]] = []
     if message is not None:
         for field, name in _MESSAGE:
             value = getattr(message, field)
             if value is not None:
-                yield name, value
+                found.append((name, value))
         if message.key is not None:
             kafka = message.system == "kafka"
-            yield (
-                semconv.MESSAGING_KAFKA_MESSAGE_KEY if kafka else semconv.THROUGHLINE_MESSAGE_KEY,
-                message.key,
-            )
+            key = semconv.MESSAGING_KAFKA_MESSAGE_KEY if kafka else semconv.THROUGHLINE_MESSAGE_KEY
+            found.append((key, message.key))
     if event is not None:
         for field, name in _EVENT:
             value = getattr(event, field)
             if value is not None:
-                yield name, value
+                found.append((name, value))
+    return found
 
 
 def origin(fact: Fact) -> Iterator[tuple[str, Any]]:

@@ -324,8 +324,12 @@ def _shared_tokens(fact: Fact) -> str:
     return joined
 
 
+_EXCEPTION = dict.fromkeys(("exception.message", "exception.type", "error.message")).keys()
+_names: dict[str, str] = {}  # the words of span names
+
+
 def _exception_texts(attributes: dict[str, Any]) -> Iterator[str]:
-    for name in ("exception.message", "exception.type", "error.message"):
+    for name in _EXCEPTION:
         value = attributes.get(name)
         if isinstance(value, str):
             yield value
@@ -333,6 +337,10 @@ def _exception_texts(attributes: dict[str, Any]) -> Iterator[str]:
 
 def _text(fact: Fact, body: list[tuple[str, Any]]) -> tuple[str, bool]:
     """The words of a fact with gaps between its texts, and whether some were left out."""
+    if isinstance(fact, Span) and not fact.annotations and not fact.status_message:
+        known = _names.get(fact.name)
+        if known is not None and _EXCEPTION.isdisjoint(fact.attributes):
+            return known, False  # the usual span: its name is all it says
     sources = [fact.name, *_exception_texts(fact.attributes)]
     if isinstance(fact, Span):
         sources.append(fact.status_message)
@@ -349,7 +357,12 @@ def _text(fact: Fact, body: list[tuple[str, Any]]) -> tuple[str, bool]:
             found.extend(words(source[:limit]))
             if len(found) > MAX_WORDS or len(source) > limit:
                 return " ".join(found[:MAX_WORDS]), True
-    return " ".join(found), False
+    text = " ".join(found)
+    if len(sources) == 2 and isinstance(fact, Span) and not sources[1] and len(fact.name) < 200:
+        if len(_names) >= _MAX_SHARED:
+            _names.clear()
+        _names[fact.name] = text
+    return text, False
 
 
 def fact_tokens(fact: Fact) -> Tokens:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,10 @@ import tantivy
 
 from tests import builders as b
 from tests.contract.pair import asking
+from timeline.domain import SpanRef, Stored
 from timeline.errors import BadQuery, StoreUnavailable
 from timeline.search.query import All
-from timeline.store.tantivy import TantivyStore
+from timeline.store.tantivy import TantivyStore, codec
 
 
 def filled(folder: Path, count: int = 50) -> None:
@@ -125,22 +126,43 @@ def test_a_check_says_when_the_disk_is_nearly_full(tmp_path: Path, monkeypatch: 
         assert "free" in caught.value.remedy
 
 
-def test_a_dictionary_is_learnt_once_and_again_when_facts_change(tmp_path: Path) -> None:
-    with TantivyStore(tmp_path, writable=True) as store:
-        facts = list(b.facts(6_500))
-        store.write(facts)
-        assert 1 == len(list(tmp_path.glob("*.dictionary")))
-        others = [
-            b.stored(
-                b.span(number=n, attributes={f"{n:x}{k}{n * 7:x}": f"{n * 31 + k:x}" * 4 for k in range(12)})
-            )
-            for n in range(10_000, 16_500)
-        ]
-        store.write(others)
-        assert len(list(tmp_path.glob("*.dictionary"))) >= 2
-        kept = [*facts[::500], *others[::500]]
-        assert kept == store.get([stored.receipt.id for stored in kept])
-    assert json.loads((tmp_path / "throughline-index.json").read_text()) == {"schema": 1}
+def test_dictionaries_are_learnt_soon_then_from_more_and_again_when_facts_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codec, "SAMPLES", 400)
+    monkeypatch.setattr(codec, "STRIDES", (1, 2))
+    kept: list[tuple[Stored, bytes]] = []
+    packer = codec.Packer(codec.Codec(tmp_path))
+
+    def pack(facts: Iterable[Stored]) -> int:
+        kept.extend((stored, packer.pack(stored)) for stored in facts)
+        return len(list(tmp_path.glob("*.dictionary")))
+
+    assert 0 == pack(b.facts(399))
+    assert 1 == pack(b.facts(1))
+    assert 2 == pack(b.facts(800, seed=2))
+    assert 2 == pack(b.facts(2_400, seed=3))
+    changed = (
+        b.stored(
+            b.span(number=n, attributes={f"{n:x}{k}{n * 7:x}": f"{n * 31 + k:x}" * 4 for k in range(12)})
+        )
+        for n in range(800)
+    )
+    assert 3 == pack(changed)
+    reading = codec.Codec(tmp_path)  # as another process would, from the files alone
+    for stored, packed in kept[::37]:
+        assert stored == reading.unpack(packed)
+
+
+@pytest.mark.parametrize("trace", ["ab" * 16, "AB" * 16, "", "zz" * 16, "ab" * 15, "0" * 32])
+@pytest.mark.parametrize("other", ["cd" * 8, "CD" * 8, "x", "0" * 16])
+def test_ids_of_any_form_come_back_as_they_were(tmp_path: Path, trace: str, other: str) -> None:
+    ref = SpanRef(trace_id=trace, span_id=other)
+    facts = [b.span(ref=ref, parent=other), b.span(ref=ref), b.event(ref=ref), b.event()]
+    for fact in facts:
+        for content in ("ef" * 16, "EF" * 16, "", "made up"):
+            stored = b.stored(fact, content=content)
+            assert stored == codec.decode(codec.encode(stored))
 
 
 def test_a_page_beyond_the_limit_names_it(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from timeline.errors import StoreUnavailable
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 64 * 1024
 SAMPLES: Final = 2_000  # facts a dictionary is learnt from
+# The first dictionary is learnt soon, and better ones from samples ever further apart: the
+# first facts come from few services.
+STRIDES: Final = (1, 8, 64)
 SAMPLE_BYTES: Final = 4_096  # longer facts teach little
 WORSE: Final = 1.25  # learn again where facts take this much more room than right after learning
 MAX_DICTIONARIES: Final = 200
@@ -176,6 +179,8 @@ class Packer:
         self._local = threading.local()
         self._number = max(codec.numbers(), default=0)
         self._samples: list[bytes] = []
+        self._seen = 0
+        self._stride = STRIDES[min(self._number, len(STRIDES) - 1)]  # a sample is every so many facts
         self._raw = self._packed = 0
         self._best: float | None = None  # packed share right after learning
 
@@ -191,25 +196,29 @@ class Packer:
         if len(raw) <= SAMPLE_BYTES:
             self._raw += len(raw)
             self._packed += len(packed)
-            self._samples.append(raw)
-            if len(self._samples) >= SAMPLES:
-                self._review()
+            self._seen += 1
+            if self._seen % self._stride == 0:
+                self._samples.append(raw)
+                if len(self._samples) >= SAMPLES:
+                    self._review()
         return packed
 
     def _review(self) -> None:
-        """Every ``SAMPLES`` facts: learn where there is no dictionary or facts have changed."""
+        """With a full sample: learn where the last dictionary was hasty, or facts have changed."""
         with self._lock:
             samples, self._samples = self._samples, []
             share = self._packed / max(self._raw, 1)
             self._raw = self._packed = 0
             if len(samples) < SAMPLES:
-                return
-            if self._number and self._best is None:
+                return  # another thread has just done it
+            early = self._number < len(STRIDES)
+            if not early and self._best is None:
                 self._best = share
             stale = self._best is not None and share > self._best * WORSE
-            if (not self._number or stale) and self._number < MAX_DICTIONARIES:
+            if (early or stale) and self._number < MAX_DICTIONARIES:
                 try:
                     self._number = self._codec.learn(samples)
                 except (zstandard.ZstdError, OSError):
                     return  # too alike to learn from, or no room: facts do without, and the commit will tell
                 self._best = None
+                self._stride = STRIDES[min(self._number, len(STRIDES) - 1)]
