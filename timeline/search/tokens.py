@@ -233,9 +233,14 @@ def _head(key: str) -> tuple[str, str, str, str]:
     """What the tokens of a key start with: value, existence, fine and coarse number."""
     if len(_heads) >= _MAX_HEADS:
         _heads.clear()
-    cleaned = _escape(value_token(key))
-    fine, coarse = (_number_head(key, digits) for digits in PRECISIONS)
-    _heads[key] = heads = (cleaned + "\0", _EXISTS + cleaned, fine, coarse)
+    cleaned = safe(key)
+    fine, coarse = PRECISIONS
+    _heads[key] = heads = (
+        cleaned + "\0",
+        _EXISTS + cleaned,
+        f"{_NUMBER}{cleaned}\0{fine:x}\0",
+        f"{_NUMBER}{cleaned}\0{coarse:x}\0",
+    )
     return heads
 
 
