@@ -36,6 +36,13 @@ def test_ties_of_every_kind_keep_one_order(pair: Pair) -> None:
         pair.agree(asking(All()), page=page)
 
 
+def test_facts_received_together_are_in_order_of_id_whatever_their_own_time(pair: Pair) -> None:
+    facts = [b.stored(b.span(number=n, start=b.NOW + n * b.HOUR), tie=n % 2) for n in range(60)]
+    pair.write([*facts, *(b.stored(b.span(number=n, start=None)) for n in range(100, 110))])
+    for page in (1, 9, 31, 70):
+        pair.agree(asking(All()), page=page)
+
+
 def test_odd_facts_among_others_of_one_moment_keep_one_order(pair: Pair) -> None:
     when = b.NOW + b.SECOND
     facts = [b.stored(b.span(number=n, start=when if n % 2 else None), received=when) for n in range(40)]

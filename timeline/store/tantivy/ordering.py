@@ -36,7 +36,8 @@ class Ordering:
         self, searcher: tantivy.Searcher, query: tantivy.Query, *, time: str, newest: bool, id_of: IdOf
     ) -> None:
         self._searcher, self._query, self._id_of = searcher, query, id_of
-        self._columns = (time, "tie", "rank")
+        # The rank orders ids of one placed time: those of one received time differ before it.
+        self._columns = (time, "tie", "rank") if time == "placed" else (time, "tie")
         self._newest = newest
 
     def take(self, count: int, after: Place | None = None) -> list[Hit]:
@@ -84,6 +85,8 @@ class Ordering:
         columns: list[Iterable[int]] = [[value] * len(hits) for value in known]
         columns.append(value for value, _ in hits)
         columns.extend(self._values(column, addresses) for column in self._columns[level + 1 :])
+        if len(self._columns) == 2:
+            columns.append([0] * len(hits))
         placed = [
             Hit(time, tie, rank, "", address)
             for time, tie, rank, address in zip(*columns, addresses, strict=True)
@@ -110,7 +113,7 @@ class Ordering:
         size = matches(self._searcher, query)
         if not size:
             return []
-        time, tie, rank = known
+        time, tie, rank = (*known, 0)[:3]
         hits = self._searcher.search(query, limit=size, count=False).hits
         group = self._named([Hit(time, tie, rank, "", address) for _, address in hits])
         if after is not None:

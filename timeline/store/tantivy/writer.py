@@ -63,7 +63,7 @@ class Writer:
         self._engine: tantivy.IndexWriter | None = self._open()
         # _turn guards everything below; _adding guards the engine and is taken first.
         self._adding = threading.Lock()
-        self._expiring = threading.Lock()
+        self._expiring, self._encoding = threading.Lock(), threading.Lock()
         self._turn = threading.Condition()
         self._preparing = 0
         self._committing = False
@@ -93,14 +93,16 @@ class Writer:
         generation = self._begin()
         preparing = True
         try:
-            plan = self._prepare(facts)
-            with self._adding:
-                reports = self._add(plan, generation)
-                with self._turn:
-                    number = self._added
-                    self._preparing -= 1
-                    preparing = False
-                    self._turn.notify_all()
+            # Python runs one thread at a time: two that prepare would only hinder each other.
+            with self._encoding:
+                plan = self._prepare(facts)
+                with self._adding:
+                    reports = self._add(plan, generation)
+                    with self._turn:
+                        number = self._added
+                        self._preparing -= 1
+                        preparing = False
+                        self._turn.notify_all()
             self._wait(number)
         finally:
             with self._turn:
