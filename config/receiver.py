@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
-import signal
-import sys
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -15,15 +12,9 @@ import django
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
+from timeline.management.parent import die_with
+
 _FILES = 8192  # open connections and files, where the system allows
-
-
-def _die_with_parent() -> None:
-    """A worker whose master was killed must not keep the port: nobody would restart it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() == 1:
-            os._exit(1)
 
 
 def _allow_connections() -> None:
@@ -33,7 +24,7 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-_die_with_parent()
+die_with(os.getppid())  # a worker whose master was killed must not keep the port: nobody would restart it
 _allow_connections()
 django.setup()
 

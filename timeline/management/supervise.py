@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
+
+from timeline.management.parent import die_with
 
 log = logging.getLogger(__name__)
 _FIRST, _LONGEST = 0.1, 10.0  # seconds between restarts
@@ -64,7 +65,7 @@ class Supervisor:
                 child.started = time.monotonic()
                 # a session of its own: Ctrl-C in the terminal reaches only the supervisor
                 child.process = subprocess.Popen(  # noqa: S603 - our own command lines
-                    child.command, preexec_fn=_die_with_parent, start_new_session=True
+                    child.command, preexec_fn=partial(die_with, os.getpid()), start_new_session=True
                 )
 
     def stop(self) -> None:
@@ -82,10 +83,3 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() == 1:
-            os._exit(1)
