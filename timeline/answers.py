@@ -6,41 +6,21 @@ Pure view-models, filled by ``timeline.reading`` and drawn by ``timeline.web`` a
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from timeline.domain import Entity, Hop, Row, Stored, Timeline
+from timeline.search import form, obstacles
 from timeline.search.query import Window
 from timeline.store.port import Bucket, Count, Facet
+
+Cause: TypeAlias = obstacles.Obstacle  # one reason why absence is not proven
+Chip: TypeAlias = form.Chip  # one condition of a query as people see it
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the view-models."""
-
-
-class Cause(_Answer, frozen=True):
-    """One reason why absence is not proven, and what would settle it."""
-
-    kind: Literal[
-        "backlog",
-        "refresh",
-        "outage",
-        "before recording",
-        "retention",
-        "refused",
-        "quarantined",
-        "partly indexed",
-        "failed read",
-        "sampled",
-        "future",
-    ]
-    sentence: str
-    remedy: str
-    start: int | None = None
-    end: int | None = None
-    items: int = 0
-    link: str = ""  # a path on this site where it can be looked into or settled
 
 
 class CoverageLine(_Answer, frozen=True):
@@ -73,7 +53,6 @@ class Coverage(_Answer, frozen=True):
     retention_edge: int | None = None
     pending_requests: int = 0
     pending_items: int = 0
-    rate: float | None = None  # requests indexed per second while a backlog drains
     lines: tuple[CoverageLine, ...] = ()
     causes: tuple[Cause, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -92,15 +71,6 @@ class Verdict(_Answer, frozen=True):
     last: int | None = None
     up_to: int | None = None
     causes: tuple[Cause, ...] = ()
-
-
-class Chip(_Answer, frozen=True):
-    """One top-level condition of a query as people see it; ``without`` is the text less it."""
-
-    label: str  # entity, service, attribute, text, ...
-    value: str
-    negated: bool = False
-    without: str = ""
 
 
 class Reading(_Answer, frozen=True):

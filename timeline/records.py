@@ -17,7 +17,7 @@ from django.db.models import F
 from timeline.domain import Stored
 from timeline.errors import QueueUnavailable
 from timeline.ingest.entities import Rules
-from timeline.ingest.identity import usable
+from timeline.ingest.identity import placed
 from timeline.ingest.request import Accepted, BadItem
 from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Sender
 
@@ -115,19 +115,13 @@ def _arrivals(again: Sequence[tuple[str, Accepted]]) -> None:
     )
 
 
-def _placed(stored: Stored) -> int:
-    """The time a store places the fact by: what a verdict's range is compared with."""
-    at = stored.fact.at
-    return at if at is not None and usable(at) else stored.receipt.received
-
-
 def _partly(partly: Sequence[tuple[str, Stored]]) -> None:
     PartlyIndexed.objects.bulk_create(
         (
             PartlyIndexed(
                 fact=fact,
                 workspace=stored.receipt.workspace,
-                at=_placed(stored),
+                at=placed(stored),
                 received=stored.receipt.received,
             )
             for fact, stored in partly

@@ -73,7 +73,6 @@ def coverage_json(coverage: Coverage) -> Json:
         "retention_edge": moment(coverage.retention_edge),
         "pending_requests": coverage.pending_requests,
         "pending_items": coverage.pending_items,
-        "rate": value_json(coverage.rate),
         "lines": [
             {"topic": text(line.topic), "state": line.state, "sentence": text(line.sentence)}
             for line in coverage.lines

@@ -28,6 +28,12 @@ _DIGITS: Final = {
 }
 
 
+def placed(stored: Stored) -> int:
+    """The time a fact is placed by (ns): its own where that is usable, else when we took it."""
+    at = stored.fact.at
+    return at if at is not None and usable(at) else stored.receipt.received
+
+
 def usable(at: int | None) -> bool:
     """Whether a fact can be placed by this time (ns): its year is 2000 to 2099."""
     return at is not None and FIRST_NS <= at < LAST_NS

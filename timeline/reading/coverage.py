@@ -10,7 +10,7 @@ import msgspec
 from django.db.models import Count as CountOf
 from django.db.models import Max, Min, QuerySet, Sum
 
-from timeline.answers import Cause, Coverage, Gap, Verdict
+from timeline.answers import Coverage, Gap, Verdict
 from timeline.inbox.inbox import Backlog
 from timeline.models import Declaration, Node, Outage, PartlyIndexed, Quarantined, Refusal, Sender
 from timeline.reading.lines import lines_of
@@ -138,12 +138,8 @@ def verdict_of(judgement: Judgement) -> Verdict:
         first=judgement.first,
         last=judgement.last,
         up_to=judgement.up_to,
-        causes=_causes(judgement),
+        causes=judgement.causes,
     )
-
-
-def _causes(judgement: Judgement) -> tuple[Cause, ...]:
-    return tuple(Cause(**msgspec.structs.asdict(cause)) for cause in judgement.causes)
 
 
 def _coverage(
@@ -171,7 +167,7 @@ def _coverage(
             declared=len(declared),
             senders=len(declared | set(undeclared)),
         ),
-        causes=_causes(judgement),
+        causes=judgement.causes,
         gaps=tuple(_gaps(evidence, outages)),
         assumptions=(*judgement.assumptions, *assumed),
     )

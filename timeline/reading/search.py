@@ -14,7 +14,7 @@ from timeline.search.form import chips
 from timeline.search.grammar import Parsed, parse
 from timeline.search.identify import identify
 from timeline.search.query import FACETS, All, Node, Or, Query, Window
-from timeline.store.port import Bucket, Count, Order, Page, Store
+from timeline.store.port import Bucket, Count, Order, Page, Sighting, Store
 
 BARS = 120  # at most, on the histogram
 _STEPS = tuple(
@@ -109,12 +109,12 @@ class Searches:
         if not total.value and not total.variants:
             window, page, total = self._received_in(ask, query, page, total)
         asked = Query(where=understood.node, window=window, workspace=ask.workspace)
-        first, last = self._ends(asked, page, ask, total)
+        seen = self._store.sightings([asked])[0] if total.value or total.variants else Sighting()
         verdict = self._coverage.judge(
-            gathered, total, first=first, last=last, partial=(*page.partial, *total.partial)
+            gathered, total, first=seen.first, last=seen.last, partial=(*page.partial, *total.partial)
         )
         drawn = ask.drawn and ask.cursor is None
-        bars, interval = self._histogram(query, page) if drawn else ((), 0)
+        bars, interval = self._histogram(query, seen) if drawn else ((), 0)
         return SearchAnswer(
             text=ask.text,
             window=window,
@@ -127,7 +127,7 @@ class Searches:
             chips=_chips(understood),
             readings=self._readings(understood, ask),
             understood=understood.label,
-            facets=tuple(self._store.facets(query, FACETS)) if drawn else (),
+            facets=tuple(self._store.facets(asked, FACETS)) if drawn else (),
             histogram=bars,
             interval=interval,
             suggestions=self._suggestions(understood, ask) if not total.value and not total.variants else (),
@@ -146,21 +146,13 @@ class Searches:
             return window, page, found
         return window, self._store.search(either, limit=ask.limit, order=ask.order, cursor=ask.cursor), found
 
-    def _ends(self, query: Query, page: Page, ask: Ask, total: Count) -> tuple[int | None, int | None]:
-        """Placed time of the first and the last match."""
-        if not total.value and not total.variants:
-            return None, None
-        sighting = self._store.sightings([query])[0]
-        return sighting.first, sighting.last
-
-    def _histogram(self, query: Query, page: Page) -> tuple[tuple[Bucket, ...], int]:
+    def _histogram(self, query: Query, seen: Sighting) -> tuple[tuple[Bucket, ...], int]:
         window = query.window
         if window.start is None or window.end is None:
-            sighting = self._store.sightings([query])[0]
-            if sighting.first is None or sighting.last is None:
+            if seen.first is None or seen.last is None:
                 return (), 0
-            start = sighting.first if window.start is None else window.start
-            end = sighting.last + 1 if window.end is None else window.end
+            start = seen.first if window.start is None else window.start
+            end = seen.last + 1 if window.end is None else window.end
             window = Window(start=start, end=max(end, start + 1))
         interval = interval_of(window)
         aligned = Window(start=(window.start or 0) // interval * interval, end=window.end)
@@ -219,7 +211,4 @@ def interval_of(window: Window) -> int:
 def _chips(understood: Understood) -> tuple[Chip, ...]:
     if understood.parsed is None:
         return (Chip(label=understood.label, value=understood.text[:80]),)
-    return tuple(
-        Chip(label=chip.label, value=chip.value, negated=chip.negated, without=chip.without)
-        for chip in chips(understood.parsed)
-    )
+    return chips(understood.parsed)

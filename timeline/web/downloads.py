@@ -63,6 +63,7 @@ def export(request: HttpRequest, what: str, form: str) -> HttpResponseBase:
 def _search(request: HttpRequest) -> Taken | None:
     desk = wiring.reading()
     ask = ask_of({**request.GET.dict(), "limit": "1", "cursor": ""})
+    ask = msgspec.structs.replace(ask, drawn=False)
     answer = desk.search(ask)
     # the window that found something: what was received in the range may carry another time
     ask = msgspec.structs.replace(ask, window=answer.window)

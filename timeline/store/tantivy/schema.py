@@ -12,7 +12,7 @@ from typing import Final
 import tantivy
 
 from timeline.domain import Fact, Span, Stored
-from timeline.ingest.identity import usable
+from timeline.ingest.identity import placed, usable
 from timeline.search.query import FACETS, FIELDS
 from timeline.search.tokens import Tokens, field_affixes, field_token, safe, value_token
 
@@ -45,12 +45,6 @@ def clamp(number: int) -> int:
     return min(max(number, MIN_INT), MAX_INT)
 
 
-def placed_of(stored: Stored) -> int:
-    """The time a fact is placed by (ns): its own where that is usable, else when we took it."""
-    at = stored.fact.at
-    return at if at is not None and usable(at) else stored.receipt.received
-
-
 # How an unusable time starts an id: ms 0.
 _ODD_PREFIX = "AAAAAAAA"
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -70,7 +64,7 @@ def rank_of(stored: Stored) -> int:
     rank = int.from_bytes(fact_id[8:11].encode(), "big")
     if usable(stored.fact.at):
         return 1 << 24 | rank
-    return rank if _prefix_after_odd(placed_of(stored)) else 2 << 24 | rank
+    return rank if _prefix_after_odd(placed(stored)) else 2 << 24 | rank
 
 
 # What stands around the value in the tokens of each built-in field, worked out once.
@@ -145,15 +139,15 @@ def refusal(stored: Stored) -> str:
 
 def document(stored: Stored, tokens: Tokens, blob: bytes) -> tantivy.Document:
     """The document of a fact."""
-    placed = placed_of(stored)
+    at = placed(stored)
     add = tantivy.Document()
     add.add_text("kv", " ".join([*_field_tokens(stored), tokens.kv]))
     if tokens.text:
         add.add_text("text", tokens.text)
     for name, value in facet_values(stored.fact):
         add.add_text(name, value)
-    add.add_integer("placed", placed)
-    add.add_integer("ms", placed // MS)
+    add.add_integer("placed", at)
+    add.add_integer("ms", at // MS)
     add.add_integer("received", stored.receipt.received)
     add.add_integer("tie", stored.receipt.tie)
     add.add_integer("rank", rank_of(stored))

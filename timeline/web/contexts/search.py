@@ -121,9 +121,6 @@ def _progress(coverage: Coverage) -> dict[str, Any] | None:
     if not coverage.pending_requests:
         return None
     said = words.plural(coverage.pending_requests, "request") + " to go"
-    if coverage.rate:
-        seconds = int(coverage.pending_requests / coverage.rate * words.SECOND)
-        said += f"; {coverage.rate:,.0f} a second, done in about {words.about(max(seconds, words.SECOND))}"
     return {"pending": coverage.pending_requests, "said": said}
 
 
