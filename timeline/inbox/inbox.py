@@ -42,7 +42,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the accounting, in items (and requests)."""
 
     sender: str
-    what: str  # received, refused, new, already, variant, quarantined, discarded
+    what: str  # received, refused, new, already, variant, quarantined, discarded, retried
     reason: str
     items: int
     requests: int
@@ -101,6 +101,8 @@ class Inbox:
                 known = connection.execute(
                     "SELECT 1 FROM digests WHERE digest = ?", (request.digest,)
                 ).fetchone()
+                if known is not None:
+                    _apply(connection, [Entry(sender=request.sender, what="retried", items=request.items)])
                 connection.execute(
                     "INSERT INTO requests (id, signal, encoding, headers, body, received, workspace, sender,"
                     " digest, items, retried) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -138,6 +138,7 @@ def test_the_same_body_again_is_marked_as_retried(path: Path) -> None:
     inbox.accept([_request("a", digest=b"same")])
     inbox.accept([_request("b", digest=b"same")])
     assert [("a", False), ("b", True)] == [(c.request.id, c.request.retried) for c in inbox.claim()[1]]
+    assert [("retried", 10)] == [(tally.what, tally.items) for tally in inbox.snapshot()[1]]
 
 
 def test_the_books_balance_at_every_instant(path: Path) -> None:
