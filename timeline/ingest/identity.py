@@ -7,7 +7,8 @@ the same id however often and in whatever encoding it arrives.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import a2b_base64, b2a_base64
 from hashlib import blake2b
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any, Final
@@ -55,8 +56,33 @@ def identify(workspace: str, identity: tuple[Any, ...], at: int | None) -> tuple
     """
     ms = at // 1_000_000 if at is not None and FIRST_NS <= at < LAST_NS else 0
     digest = blake2b(_encode((workspace, identity)), digest_size=12).digest()
-    text = urlsafe_b64encode(ms.to_bytes(6, "big") + digest).decode("ascii")
+    text = to_text(ms.to_bytes(6, "big") + digest)
     return text[:20], text[8:]  # three bytes are four characters, so both halves can be cut out
+
+
+def id_of(identity: str, at: int | None) -> str:
+    """The fact id of an identity token at a time (ns)."""
+    ms = at // 1_000_000 if at is not None and FIRST_NS <= at < LAST_NS else 0
+    return to_text(ms.to_bytes(6, "big")) + identity[:12]
+
+
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+
+
+def to_text(raw: bytes) -> str:
+    """base64url of bytes, whose number is a multiple of three."""
+    return b2a_base64(raw, newline=False).translate(_TO_URL).decode("ascii")
+
+
+def from_text(token: str) -> bytes | None:
+    """The 12 bytes of an identity token; ``None`` for any other text."""
+    if len(token) != 16 or not token.isascii():
+        return None
+    try:
+        raw = a2b_base64(token.encode("ascii").translate(_FROM_URL))
+    except ValueError:
+        return None
+    return raw if len(raw) == 12 and to_text(raw) == token else None
 
 
 def moment(fact_id: str) -> int:
@@ -72,7 +98,7 @@ def variant_id(stored: Stored) -> str:
     """
     receipt = stored.receipt
     digest = blake2b(_encode((receipt.identity, receipt.content)), digest_size=9).digest()
-    return receipt.id[:8] + urlsafe_b64encode(digest).decode("ascii")
+    return receipt.id[:8] + to_text(digest)
 
 
 def tie(*, sequence: str | None, at: int | None, observed: int | None, position: int, fact_id: str) -> int:

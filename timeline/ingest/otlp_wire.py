@@ -2,14 +2,18 @@
 
 Protobuf writes a message inside a message as it writes bytes, so a second description of
 the same wire format gives each attribute as its bytes at once, without an object for it.
-Most attributes repeat from span to span: what theirs bytes mean is worked out once.
+Most attributes repeat from span to span: what their bytes mean is worked out once.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import (  # type: ignore[import-untyped]
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+)
 
 _TYPE: Final = descriptor_pb2.FieldDescriptorProto
 _PACKAGE: Final = "throughline.wire"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal
@@ -243,7 +243,7 @@ def _accepted(signal: Signal, route: Route, request: Request, sender: Sender, bo
     # equal bytes under another tenant, signal or set of CloudEvents headers are another request
     digest.update(repr((signal, sender.workspace, sorted(headers.items()))).encode())
     return Accepted(
-        id=uuid.uuid4().hex,
+        id=secrets.token_hex(8),
         signal=signal,
         content_encoding=route.encoding,
         headers=headers,

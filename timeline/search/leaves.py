@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from timeline.domain import Event, EventInfo, Fact, Message, Span
 from tracing import semconv
@@ -77,50 +78,50 @@ def body_leaves(body: Any) -> Iterator[tuple[str, Any]]:
         yield "body", body
 
 
-_MESSAGE = (
-    ("system", semconv.MESSAGING_SYSTEM),
-    ("operation", semconv.MESSAGING_OPERATION_TYPE),
-    ("destination", semconv.MESSAGING_DESTINATION_NAME),
-    ("id", semconv.MESSAGING_MESSAGE_ID),
-    ("partition", semconv.MESSAGING_DESTINATION_PARTITION_ID),
-    ("offset", semconv.MESSAGING_KAFKA_OFFSET),
-    ("group", semconv.MESSAGING_CONSUMER_GROUP_NAME),
-    ("conversation_id", semconv.MESSAGING_MESSAGE_CONVERSATION_ID),
-    ("body_size", semconv.MESSAGING_MESSAGE_BODY_SIZE),
-    ("header_bytes", semconv.THROUGHLINE_MESSAGE_HEADER_BYTES),
-    ("schema", semconv.THROUGHLINE_MESSAGE_SCHEMA),
-    ("attempt", semconv.THROUGHLINE_MESSAGE_ATTEMPT),
-    ("batch_count", semconv.MESSAGING_BATCH_MESSAGE_COUNT),
-    ("cluster", semconv.MESSAGING_KAFKA_CLUSTER_ID),
-)
-_EVENT = (
-    ("source", semconv.CLOUDEVENTS_EVENT_SOURCE),
-    ("id", semconv.CLOUDEVENTS_EVENT_ID),
-    ("type", semconv.CLOUDEVENTS_EVENT_TYPE),
-    ("subject", semconv.CLOUDEVENTS_EVENT_SUBJECT),
-    ("correlation_id", semconv.THROUGHLINE_CORRELATION_ID),
-    ("causation_id", semconv.THROUGHLINE_CAUSATION_ID),
-    ("sequence", semconv.THROUGHLINE_EVENT_SEQUENCE),
-)
+_MESSAGE: Final = {
+    "system": semconv.MESSAGING_SYSTEM,
+    "operation": semconv.MESSAGING_OPERATION_TYPE,
+    "destination": semconv.MESSAGING_DESTINATION_NAME,
+    "id": semconv.MESSAGING_MESSAGE_ID,
+    "partition": semconv.MESSAGING_DESTINATION_PARTITION_ID,
+    "offset": semconv.MESSAGING_KAFKA_OFFSET,
+    "group": semconv.MESSAGING_CONSUMER_GROUP_NAME,
+    "conversation_id": semconv.MESSAGING_MESSAGE_CONVERSATION_ID,
+    "body_size": semconv.MESSAGING_MESSAGE_BODY_SIZE,
+    "header_bytes": semconv.THROUGHLINE_MESSAGE_HEADER_BYTES,
+    "schema": semconv.THROUGHLINE_MESSAGE_SCHEMA,
+    "attempt": semconv.THROUGHLINE_MESSAGE_ATTEMPT,
+    "batch_count": semconv.MESSAGING_BATCH_MESSAGE_COUNT,
+    "cluster": semconv.MESSAGING_KAFKA_CLUSTER_ID,
+}
+_EVENT: Final = {
+    "source": semconv.CLOUDEVENTS_EVENT_SOURCE,
+    "id": semconv.CLOUDEVENTS_EVENT_ID,
+    "type": semconv.CLOUDEVENTS_EVENT_TYPE,
+    "subject": semconv.CLOUDEVENTS_EVENT_SUBJECT,
+    "correlation_id": semconv.THROUGHLINE_CORRELATION_ID,
+    "causation_id": semconv.THROUGHLINE_CAUSATION_ID,
+    "sequence": semconv.THROUGHLINE_EVENT_SEQUENCE,
+}
+
+
+_MESSAGE_NAMES: Final = tuple(_MESSAGE.get(field) for field in Message.__struct_fields__)
+_EVENT_NAMES: Final = tuple(_EVENT.get(field) for field in EventInfo.__struct_fields__)
 
 
 def promoted(message: Message | None, event: EventInfo | None) -> list[tuple[str, Any]]:
     """Promoted facts under their current names, so old senders are found by the new ones."""
     found: list[tuple[str, Any]] = []
     if message is not None:
-        for field, name in _MESSAGE:
-            value = getattr(message, field)
-            if value is not None:
-                found.append((name, value))
+        values = zip(_MESSAGE_NAMES, astuple(message), strict=True)
+        found = [(name, value) for name, value in values if value is not None and name is not None]
         if message.key is not None:
             kafka = message.system == "kafka"
             key = semconv.MESSAGING_KAFKA_MESSAGE_KEY if kafka else semconv.THROUGHLINE_MESSAGE_KEY
             found.append((key, message.key))
     if event is not None:
-        for field, name in _EVENT:
-            value = getattr(event, field)
-            if value is not None:
-                found.append((name, value))
+        values = zip(_EVENT_NAMES, astuple(event), strict=True)
+        found += [(name, value) for name, value in values if value is not None and name is not None]
     return found
 
 

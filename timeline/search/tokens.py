@@ -22,6 +22,7 @@ import xxhash
 from timeline.domain import Fact, Span
 from timeline.search.leaves import MAX_LEAVES, body_of, leaves, origin, pairs_of, promoted, texts, values_of
 from timeline.search.words import GAP, plain, words
+from tracing import semconv
 
 MAX_VALUE: Final = 256  # longer values are kept as this many characters and a hash
 MAX_WORDS: Final = 20_000  # of one fact
@@ -29,6 +30,10 @@ _HASH_MARK = "\x01#"
 # \x01 otherwise only starts an escape, which goes on with a hex digit: these meet nothing.
 _BARE, _EXISTS, _NUMBER, _FIELD = "\x01=", "\x01?", "\x01+", "\x01:"
 PRECISIONS: Final = (16, 5)  # hex digits of the double: each value, and 256 steps per octave
+
+# Values of these keys are ids of messages and events, nearly all different. A question for
+# any key's value asks these keys by name, which saves an index a token for each of them.
+_NAMED_IDS: Final = (semconv.MESSAGING_MESSAGE_ID, semconv.CLOUDEVENTS_EVENT_ID)
 
 __all__ = [
     "GAP",
@@ -52,6 +57,7 @@ __all__ = [
     "safe",
     "texts",
     "value_token",
+    "value_tokens",
     "values_of",
     "words",
 ]
@@ -129,6 +135,14 @@ def bare_token(value: str) -> str:
         digest = xxhash.xxh3_128_digest(value_token(value).encode())[:12]
         return _BARE + base64.urlsafe_b64encode(digest).decode("ascii")
     return _BARE + _escape(value)
+
+
+def value_tokens(value: str) -> tuple[str, ...]:
+    """The tokens of which a fact has one or more where any key has this value; none where
+    the value is not worth finding without its key."""
+    if not id_shaped(value):
+        return ()
+    return (bare_token(value), *(kv_token(key, value) for key in _NAMED_IDS))
 
 
 # The id of a span and of its children's parent stand beside each other in an index, which
@@ -247,7 +261,7 @@ def _head(key: str) -> tuple[str, str, str, str]:
 def _text_tokens(key: str, value: str) -> str:
     heads = _heads.get(key) or _head(key)
     token = safe(value)
-    if len(value) > 5 and id_shaped(value):
+    if len(value) > 5 and key not in _NAMED_IDS and id_shaped(value):
         return f"{heads[1]} {heads[0]}{token} {bare_token(value)}"
     return f"{heads[1]} {heads[0]}{token}"
 
@@ -259,9 +273,9 @@ def _scalar_tokens(key: str, value: Any) -> str:
     heads = _heads.get(key) or _head(key)
     parts = [heads[1]]
     for text in texts(value):
-        token = _escape(value_token(text))
+        token = safe(text)
         parts.append(heads[0] + token)
-        if not isinstance(value, float) and id_shaped(text):
+        if not isinstance(value, float) and key not in _NAMED_IDS and id_shaped(text):
             parts.append(bare_token(text))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = _float(value)

@@ -1,8 +1,8 @@
-"""Facts as bytes: MessagePack, compressed with a dictionary learnt from the index's own facts.
+"""Facts as bytes: packed, then compressed with a dictionary learnt from the index's own facts.
 
-Every value starts with the number of its dictionary; 0 stands for none. Dictionaries are
-files beside the index, written durably before anything refers to them and never changed.
-Hexadecimal ids leave the fact before that and go as bytes, half as long.
+Every value starts with the number of its dictionary (0 stands for none), then come the ids,
+which nothing makes shorter, then the compressed rest. Dictionaries are files beside the
+index, written durably before anything refers to them and never changed.
 """
 
 from __future__ import annotations
@@ -14,25 +14,20 @@ from typing import Final
 
 import msgspec
 import zstandard
-from msgspec.structs import replace
 
-from timeline.domain import Span, SpanRef, Stored
+from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
+from timeline.store.tantivy.packing import pack, unpack
 
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 64 * 1024
-SAMPLES: Final = 2_000  # facts a dictionary is learnt from
 # The first dictionary is learnt soon, and better ones from samples ever further apart: the
-# first facts come from few services.
-STRIDES: Final = (1, 8, 64)
+# first facts come from few services. Distances are primes, since traffic has a rhythm of its
+# own: every eighth fact may well be the same step of every fourth story.
+STAGES: Final = ((1, 500), (7, 2_000), (61, 2_000))  # distance, number of samples
 SAMPLE_BYTES: Final = 4_096  # longer facts teach little
 WORSE: Final = 1.25  # learn again where facts take this much more room than right after learning
 MAX_DICTIONARIES: Final = 200
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Stored).decode
-_TRACE, _PARENT, _CONTENT = 1, 2, 4  # which ids went as bytes
-_NO_REF = SpanRef(trace_id="", span_id="")
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -48,62 +43,6 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _bytes_of(text: str, size: int) -> bytes | None:
-    """The bytes that lower-case hexadecimal text stands for; ``None`` for any other text."""
-    if len(text) != 2 * size:
-        return None
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        return None
-    return raw if raw.hex() == text else None
-
-
-def encode(stored: Stored) -> bytes:
-    """The fact as bytes, not yet compressed."""
-    fact, receipt, which, ids = stored.fact, stored.receipt, 0, b""
-    content = _bytes_of(receipt.content, 16)
-    if content is not None:
-        which, ids = _CONTENT, content
-        receipt = replace(receipt, content="")
-    emptied: dict[str, object] = {}
-    if fact.ref is not None:
-        trace_id, span_id = _bytes_of(fact.ref.trace_id, 16), _bytes_of(fact.ref.span_id, 8)
-        if trace_id is not None and span_id is not None:
-            which, ids = which | _TRACE, ids + trace_id + span_id
-            emptied["ref"] = _NO_REF
-    if isinstance(fact, Span) and fact.parent:
-        parent = _bytes_of(fact.parent, 8)
-        if parent is not None:
-            which, ids = which | _PARENT, ids + parent
-            emptied["parent"] = None
-    light = Stored(fact=replace(fact, **emptied) if emptied else fact, receipt=receipt)
-    return bytes((which,)) + ids + _encode(light)
-
-
-def decode(raw: bytes) -> Stored:
-    """The fact that ``encode`` made these bytes of."""
-    which, at = raw[0], 1
-    content = trace_id = span_id = parent = ""
-    if which & _CONTENT:
-        content, at = raw[at : at + 16].hex(), at + 16
-    if which & _TRACE:
-        trace_id, span_id, at = raw[at : at + 16].hex(), raw[at + 16 : at + 24].hex(), at + 24
-    if which & _PARENT:
-        parent, at = raw[at : at + 8].hex(), at + 8
-    light = _decode(raw[at:])
-    fact, receipt = light.fact, light.receipt
-    filled: dict[str, object] = {}
-    if trace_id:
-        filled["ref"] = SpanRef(trace_id=trace_id, span_id=span_id)
-    if parent:
-        filled["parent"] = parent
-    return Stored(
-        fact=replace(fact, **filled) if filled else fact,
-        receipt=replace(receipt, content=content) if content else receipt,
-    )
 
 
 class Codec:
@@ -143,7 +82,8 @@ class Codec:
     def unpack(self, blob: bytes) -> Stored:
         """The fact that ``Packer.pack`` made these bytes of."""
         try:
-            return decode(self._decompressor(blob[0]).decompress(blob[1:]))
+            number, size = blob[0], blob[1]
+            return unpack(blob[2 : 2 + size], self._decompressor(number).decompress(blob[2 + size :]))
         except (zstandard.ZstdError, msgspec.DecodeError, IndexError) as error:
             raise StoreUnavailable(
                 "a stored fact cannot be read: the index is damaged",
@@ -170,6 +110,11 @@ class Codec:
         )
 
 
+def _stage(number: int) -> tuple[int, int]:
+    """How far apart and how many the samples of the next dictionary are."""
+    return STAGES[min(number, len(STAGES) - 1)]
+
+
 class Packer:
     """Packs the facts of one writer, and learns a dictionary when it pays."""
 
@@ -180,26 +125,27 @@ class Packer:
         self._number = max(codec.numbers(), default=0)
         self._samples: list[bytes] = []
         self._seen = 0
-        self._stride = STRIDES[min(self._number, len(STRIDES) - 1)]  # a sample is every so many facts
+        self._stride, self._wanted = _stage(self._number)
         self._raw = self._packed = 0
         self._best: float | None = None  # packed share right after learning
 
     def pack(self, stored: Stored) -> bytes:
         """The fact as bytes; raises ``ValueError`` or ``OverflowError`` for what MessagePack cannot hold."""
-        raw = encode(stored)
+        ids, raw = pack(stored)
         number = self._number
         if self._local.__dict__.get("number") != number:
             self._local.number = number
             self._local.compressor = self._codec.compressor(number)
             self._local.head = bytes((number,))
-        packed: bytes = self._local.head + self._local.compressor.compress(raw)
+        head: bytes = self._local.head
+        packed: bytes = head + bytes((len(ids),)) + ids + self._local.compressor.compress(raw)
         if len(raw) <= SAMPLE_BYTES:
             self._raw += len(raw)
             self._packed += len(packed)
             self._seen += 1
             if self._seen % self._stride == 0:
                 self._samples.append(raw)
-                if len(self._samples) >= SAMPLES:
+                if len(self._samples) >= self._wanted:
                     self._review()
         return packed
 
@@ -209,9 +155,9 @@ class Packer:
             samples, self._samples = self._samples, []
             share = self._packed / max(self._raw, 1)
             self._raw = self._packed = 0
-            if len(samples) < SAMPLES:
+            if len(samples) < self._wanted:
                 return  # another thread has just done it
-            early = self._number < len(STRIDES)
+            early = self._number < len(STAGES)
             if not early and self._best is None:
                 self._best = share
             stale = self._best is not None and share > self._best * WORSE
@@ -221,4 +167,4 @@ class Packer:
                 except (zstandard.ZstdError, OSError):
                     return  # too alike to learn from, or no room: facts do without, and the commit will tell
                 self._best = None
-                self._stride = STRIDES[min(self._number, len(STRIDES) - 1)]
+                self._stride, self._wanted = _stage(self._number)

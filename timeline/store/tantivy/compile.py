@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,19 +16,29 @@ from timeline.search import query as q
 from timeline.search.tokens import (
     MAX_VALUE,
     TermRange,
-    bare_token,
     exists_token,
     field_affixes,
     field_token,
-    id_shaped,
     kv_token,
     number_ranges,
     plain,
     prefix_token,
     safe,
     value_token,
+    value_tokens,
 )
-from timeline.store.tantivy.schema import MAX_INT, MIN_INT, SCHEMA, VARIANT, clamp
+from timeline.store.tantivy.schema import (
+    MAX_INT,
+    MIN_INT,
+    MS,
+    ODD,
+    SCHEMA,
+    VARIANT,
+    clamp,
+    id_token,
+    identity_tokens,
+    odd_token,
+)
 
 _T = tantivy.Query
 MAX_DEPTH: Final = 100
@@ -139,6 +150,34 @@ def _whole(bound: float | None, open_: bool, *, up: bool) -> int | None:
     return math.ceil(bound) - 1 if open_ else math.floor(bound)
 
 
+def exactly(fact_id: str) -> tantivy.Query:
+    """The fact with this id, however many others share its identity."""
+    return either(both(token(id_token(fact_id)), _of_time(fact_id[:8])), token(odd_token(fact_id)))
+
+
+def _id_starts(prefix: str) -> tantivy.Query:
+    found = _of_time(prefix[:8])
+    if len(prefix) > 8:
+        found = both(starts("kv", id_token(prefix.ljust(20, "*")).rstrip("*")), found)
+    return either(found, starts("kv", odd_token(prefix)))
+
+
+def _of_time(start: str) -> tantivy.Query:
+    """Facts placed in the ms that ids starting with these characters, 8 at most, stand for."""
+    digits = [_BASE64.find(letter) for letter in start]
+    if -1 in digits:
+        return _T.empty_query()
+    first = 0
+    for digit in digits:
+        first = first << 6 | digit
+    left = 6 * (8 - len(digits))
+    first, last = first << left, ((first + 1) << left) - 1
+    return but_not(between("placed", first * MS, last * MS + MS - 1), token(ODD))
+
+
+_BASE64: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+
+
 def _field_between(node: q.FieldBetween) -> tantivy.Query:
     column = NUMBERS.get(node.field)
     if column is None:
@@ -155,6 +194,10 @@ def _field_is(field: str, value: str) -> tantivy.Query:
         raise BadQuery(f"{field!r} is no built-in keyword field", remedy="ask it as an attribute")
     if field in q.FACETS:
         return _T.term_query(SCHEMA, field, value_token(value))
+    if field == "id":
+        return exactly(value)
+    if field == "identity":
+        return either(*(token(one) for one in identity_tokens(value)))
     return token(field_token(field, value))
 
 
@@ -164,6 +207,10 @@ def _field_starts(field: str, prefix: str) -> tantivy.Query:
     _check_prefix(prefix)
     if field in q.FACETS:
         return starts(field, prefix)
+    if field == "id":
+        return _id_starts(prefix)
+    if field == "identity":
+        return either(*(starts("kv", one) for one in identity_tokens(prefix)))
     before, after = field_affixes(field)
     return starts("kv", before + safe(prefix), after)
 
@@ -233,7 +280,7 @@ def compile_node(node: q.Node, depth: int = 0) -> tantivy.Query:
         case q.AttributeIs() | q.AttributeStarts() | q.AttributeBetween() | q.AttributeExists():
             return _attribute(node)
         case q.ValueIs():
-            return token(bare_token(node.value)) if id_shaped(node.value) else _T.empty_query()
+            return either(*(token(one) for one in value_tokens(node.value)))
         case q.EntityIs():
             return _entity(node)
         case q.Words():

@@ -30,7 +30,7 @@ from timeline.store.tantivy.compile import (
 )
 from timeline.store.tantivy.cursor import Place, read_cursor, write_cursor
 from timeline.store.tantivy.ordering import Hit, Ordering
-from timeline.store.tantivy.schema import MS
+from timeline.store.tantivy.schema import MS, id_token
 
 SAMPLE: Final = 2_000  # newest matches that a facet on an attribute counts
 STREAM: Final = 2_000  # facts put in order at a time while streaming
@@ -94,11 +94,17 @@ class State:
     ) -> Iterator[tuple[Stored, tantivy.DocAddress]]:
         """The facts stored under these ids, and where; of one workspace, or of any."""
         for chunk in _chunks(ids, LOOKUP):
-            query = one_of(field_token("id", fact_id) for fact_id in chunk)
+            query = one_of(id_token(fact_id) for fact_id in chunk)
             if workspace is not None:
                 query = self.within(workspace, query)
-            for _, address in self.searcher.search(query, limit=len(chunk), count=False).hits:
-                yield self.fact(address), address
+            hits = self.searcher.search(query, limit=len(chunk), count=False).hits
+            if len(hits) == len(chunk):  # others of the same identities may have come first
+                hits = self.searcher.search(query, limit=max(self.count(query), 1), count=False).hits
+            wanted = frozenset(chunk)
+            for _, address in hits:
+                stored = self.fact(address)
+                if stored.receipt.id in wanted:
+                    yield stored, address
 
     def lookup(self, ids: Iterable[str], workspace: str | None = None) -> dict[str, Stored]:
         """The facts stored under these ids, by id."""
@@ -218,7 +224,7 @@ class Reader:
         """Every fact of an identity, smallest content hash first."""
         state = self.state()
         with folder.engine("reading variants"):
-            query = state.within(workspace, token(field_token("identity", identity)))
+            query = state.within(workspace, compile_node(FieldIs("identity", identity)))
             size = state.count(query)
             hits = state.searcher.search(query, limit=max(size, 1), count=False).hits
             found = [state.fact(address) for _, address in hits]

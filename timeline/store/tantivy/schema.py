@@ -12,11 +12,11 @@ from typing import Final
 import tantivy
 
 from timeline.domain import Fact, Span, Stored
-from timeline.ingest.identity import placed, usable
+from timeline.ingest.identity import id_of, placed, usable
 from timeline.search.query import FACETS, FIELDS
 from timeline.search.tokens import Tokens, field_affixes, field_token, safe, value_token
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
 MS: Final = 1_000_000
 VARIANT: Final = field_token("variant", "yes")
@@ -67,6 +67,30 @@ def rank_of(stored: Stored) -> int:
     return rank if _prefix_after_odd(placed(stored)) else 2 << 24 | rank
 
 
+_ID: Final = field_affixes("id")[0]
+ODD: Final = field_token("odd", "yes")  # its id does not start with the time it is placed by
+
+
+def odd_token(fact_id: str) -> str:
+    """The token of the whole id of a fact that is odd."""
+    return field_token("odd", fact_id)
+
+
+def id_token(fact_id: str) -> str:
+    """The token of a fact's id, without its time, which a column holds already."""
+    return _ID + (fact_id[8:] if len(fact_id) == 20 else safe(fact_id))
+
+
+def identity_tokens(identity: str) -> tuple[str, str]:
+    """The tokens of which every fact of an identity has one: an id holds most of it."""
+    return _ID + safe(identity[:12]), field_token("identity", identity)
+
+
+def _affixed(field: str, value: str) -> str:
+    start, end = _AFFIXES[field]
+    return f"{start}{value if len(value) <= 64 and value.isalnum() else safe(value)}{end}"
+
+
 # What stands around the value in the tokens of each built-in field, worked out once.
 _AFFIXES: Final = {
     name: field_affixes(name)
@@ -78,49 +102,55 @@ _AFFIXES: Final = {
 def _field_tokens(stored: Stored) -> list[str]:
     """Tokens of the built-in fields that have no column."""
     fact, receipt = stored.fact, stored.receipt
-    pairs = [("id", receipt.id), ("identity", receipt.identity), ("workspace", receipt.workspace)]
+    tokens = [id_token(receipt.id), _affixed("workspace", receipt.workspace)]
+    if receipt.identity[:12] != receipt.id[8:]:
+        tokens.append(_affixed("identity", receipt.identity))
+    if receipt.variant:
+        tokens.append(VARIANT)
+    if receipt.id != id_of(receipt.id[8:], placed(stored)):
+        tokens += (ODD, odd_token(receipt.id))
     if fact.ref is not None:
-        pairs += (("trace_id", fact.ref.trace_id), ("span_id", fact.ref.span_id))
+        tokens.append(_affixed("trace_id", fact.ref.trace_id))
+        tokens.append(_affixed("span_id", fact.ref.span_id))
     if isinstance(fact, Span):
         if fact.parent:
-            pairs.append(("parent_id", fact.parent))
+            tokens.append(_affixed("parent_id", fact.parent))
         for link in fact.links:
-            pairs.append(("link", link.ref.trace_id))
-            pairs.append(("link", f"{link.ref.trace_id}/{link.ref.span_id}"))
+            tokens.append(_affixed("link", link.ref.trace_id))
+            tokens.append(_affixed("link", f"{link.ref.trace_id}/{link.ref.span_id}"))
     event = fact.event
     if event is not None:
-        for name, value in (
-            ("event_id", event.id),
-            ("correlation_id", event.correlation_id),
-            ("causation_id", event.causation_id),
-        ):
-            if value:
-                pairs.append((name, value))
-    for entity in fact.entities:
-        pairs.append(("entity", f"{entity.type}:{entity.id}"))
-    for entity in fact.context:
-        pairs.append(("context", f"{entity.type}:{entity.id}"))
-    tokens = [VARIANT] if receipt.variant else []
-    for name, value in pairs:
-        start, end = _AFFIXES[name]
-        tokens.append(f"{start}{safe(value)}{end}")
+        if event.id:
+            tokens.append(_affixed("event_id", event.id))
+        if event.correlation_id:
+            tokens.append(_affixed("correlation_id", event.correlation_id))
+        if event.causation_id:
+            tokens.append(_affixed("causation_id", event.causation_id))
+    tokens += [_affixed("entity", f"{entity.type}:{entity.id}") for entity in fact.entities]
+    tokens += [_affixed("context", f"{entity.type}:{entity.id}") for entity in fact.context]
     return tokens
 
 
-def facet_values(fact: Fact) -> list[tuple[str, str]]:
-    """Each facet field that this fact has, with its value."""
-    span = isinstance(fact, Span)
-    values = [
-        ("fact", "span" if span else "event"),
-        ("type", (fact.event.type if fact.event else None) or ""),
-        ("service", fact.service),
-        ("name", fact.name),
-        ("destination", (fact.message.destination if fact.message else None) or ""),
-        ("status", fact.status if isinstance(fact, Span) else "unset"),
-        ("span_kind", fact.kind if isinstance(fact, Span) else ""),
-        ("environment", fact.environment),
-    ]
-    return [(name, value_token(value)) for name, value in values if value]
+def _facets(add: tantivy.Document, fact: Fact) -> None:
+    """Fill the column of each facet field that the fact has."""
+    text = add.add_text
+    if isinstance(fact, Span):
+        text("fact", "span")
+        text("status", fact.status)
+        text("span_kind", fact.kind)
+    else:
+        text("fact", "event")
+        text("status", "unset")
+    if fact.event is not None and fact.event.type:
+        text("type", value_token(fact.event.type))
+    if fact.service:
+        text("service", value_token(fact.service))
+    if fact.name:
+        text("name", value_token(fact.name))
+    if fact.message is not None and fact.message.destination:
+        text("destination", value_token(fact.message.destination))
+    if fact.environment:
+        text("environment", value_token(fact.environment))
 
 
 def duration_of(fact: Fact) -> int | None:
@@ -144,8 +174,7 @@ def document(stored: Stored, tokens: Tokens, blob: bytes) -> tantivy.Document:
     add.add_text("kv", " ".join([*_field_tokens(stored), tokens.kv]))
     if tokens.text:
         add.add_text("text", tokens.text)
-    for name, value in facet_values(stored.fact):
-        add.add_text(name, value)
+    _facets(add, stored.fact)
     add.add_integer("placed", at)
     add.add_integer("ms", at // MS)
     add.add_integer("received", stored.receipt.received)

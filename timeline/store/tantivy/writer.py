@@ -25,7 +25,7 @@ from timeline.search.tokens import Tokens, fact_tokens, field_token
 from timeline.store.port import ItemReport
 from timeline.store.tantivy import folder
 from timeline.store.tantivy.codec import Codec, Packer
-from timeline.store.tantivy.compile import between, both, token
+from timeline.store.tantivy.compile import between, both, exactly, token
 from timeline.store.tantivy.reader import Reader
 from timeline.store.tantivy.reclaim import left_over, parts
 from timeline.store.tantivy.schema import document, refusal
@@ -325,7 +325,7 @@ class Writer:
         with self._adding:
             with folder.engine("moving facts"), self._engine_lost():
                 for stored in living:
-                    self._engine_now().delete_documents_by_term("kv", field_token("id", stored.receipt.id))
+                    self._engine_now().delete_documents_by_query(exactly(stored.receipt.id))
                     blob = self._packer.pack(stored)
                     self._engine_now().add_document(document(stored, fact_tokens(stored.fact), blob))
             self._commit_added(always=True)
