@@ -151,7 +151,7 @@ class Sighting(_Answer, frozen=True):
     partial: tuple[str, ...] = ()
 
 
-class StepSeen(_Answer, frozen=True):
+class StepSeen(_Answer, frozen=True, kw_only=True):
     """A step that an entity reached (``cohorts.steps``): when first and last (ns), and how often.
 
     ``expired`` marks a step that is only known from facts which are gone.
@@ -164,7 +164,7 @@ class StepSeen(_Answer, frozen=True):
     expired: bool = False
 
 
-class Summary(_Answer, frozen=True):
+class Summary(_Answer, frozen=True, kw_only=True):
     """What the facts about one entity (as their subject) came to when they were ``read`` (ns).
 
     ``steps`` are in the order of their first fact; ``current`` is the step of the last fact that
@@ -210,7 +210,7 @@ class CohortQuery(msgspec.Struct, frozen=True, kw_only=True):
     workspace: str = "main"
 
 
-class Cohort(_Answer, frozen=True):
+class Cohort(_Answer, frozen=True, kw_only=True):
     """A page of entities, longest quiet first; ``total`` counts all pages."""
 
     summaries: tuple[Summary, ...]
