@@ -14,7 +14,7 @@ import msgspec
 from django.db import Error, transaction
 from django.db.models import F, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce, Greatest, Least
 
 from timeline.domain import Stored
 from timeline.errors import QueueUnavailable
@@ -176,6 +176,7 @@ def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
         if not made:
             Sender.objects.filter(pk=sender.pk).update(
                 facts=F("facts") + seen.facts,
+                first=Least("first", Value(seen.first)),
                 last=Greatest("last", Value(seen.last)),
                 ahead=_later("ahead", seen.ahead),
                 sampled_at=_later("sampled_at", seen.sampled),
