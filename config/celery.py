@@ -41,6 +41,13 @@ app.conf.update(
     beat_schedule={
         name: {"task": f"timeline.tasks.{name}", "schedule": 60.0, "options": _TICK}
         for name in ("expire", "tidy", "tidy_node")
+    }
+    | {
+        "summarise": {
+            "task": "timeline.tasks.summarise",
+            "schedule": 10.0,
+            "options": _TICK | {"expires": 30},
+        }
     },
 )
 TRANSPORT_ALIASES["filesystem"] = "config.hints:Transport"

@@ -74,6 +74,9 @@ class Node(models.Model):
     pending_items = models.BigIntegerField(default=0)
     oldest_pending = models.BigIntegerField(null=True)
     tally = models.JSONField(default=list)
+    # of the worker: since when (ns) summaries lack facts of this node, and touches it could not note
+    summaries_behind = models.BigIntegerField(null=True)
+    touches_lost = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["name", "role"], name="one_row_per_process")]

@@ -16,6 +16,7 @@ from django.db import Error, close_old_connections
 from django.utils import timezone
 
 from timeline import leases, records, wiring
+from timeline.cohorts.summarise import Summariser
 from timeline.errors import ThroughlineError, Unavailable
 from timeline.inbox.inbox import Inbox
 from timeline.indexing import Drain
@@ -24,6 +25,8 @@ from timeline.models import Arrival, Audit, Node, PartlyIndexed, Quarantined, Re
 log = logging.getLogger(__name__)
 _DAY = 86400 * 10**9
 _BACK_OFF = (0.2, 10.0)  # seconds, first and longest
+_SUMMARIES = 0.5  # seconds of processor time in every 10, while requests wait
+_summarising = threading.Lock()
 _slots = threading.BoundedSemaphore(settings.THROUGHLINE["THROUGHLINE_WORKER_THREADS"])
 
 
@@ -98,6 +101,25 @@ def tidy_node() -> None:
     with leases.turn(f"tidy {_node()}", node=_node(), every=3600) as mine:
         if mine:
             wiring.inbox().forget_digests()
+
+
+@shared_task(name="timeline.tasks.summarise")
+def summarise() -> None:
+    """Rebuild the summaries of entities that this node's facts touched; every node does its own.
+
+    Storing comes first: while requests wait it ends early, and the rest is behind for longer.
+    """
+    if not _summarising.acquire(blocking=False):
+        return  # the tick before has not ended
+    try:
+        began, inbox = time.thread_time(), wiring.inbox()
+        Summariser(inbox, wiring.writer()).run(
+            lambda: time.thread_time() - began < _SUMMARIES or not inbox.waits()
+        )
+    except Unavailable as error:
+        log.warning("summaries put off: %s", error)
+    finally:
+        _summarising.release()
 
 
 class Sweeper(threading.Thread):
@@ -175,6 +197,7 @@ class Heartbeat(threading.Thread):
         """Write what waits in the inbox now."""
         now = time.time_ns()  # before the snapshot: what is accepted later is not vouched for
         backlog, tallies = self._inbox().snapshot()
+        behind = self._inbox().behind()
         state = {
             "started": self._started_at,
             "beat": now,
@@ -182,6 +205,8 @@ class Heartbeat(threading.Thread):
             "pending_items": backlog.items,
             "oldest_pending": backlog.oldest,
             "tally": msgspec.to_builtins(tallies),
+            "summaries_behind": behind.oldest,
+            "touches_lost": behind.lost,
         }
         Node.objects.update_or_create(
             name=self._node,
