@@ -11,50 +11,60 @@ from pathlib import Path
 
 from celery import Celery, bootsteps
 from celery.signals import setup_logging
+from celery.worker.consumer import Consumer
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 
+from config import brokers
+
 app = Celery("throughline")
 _broker: str = settings.THROUGHLINE["THROUGHLINE_BROKER_URL"]
+_queue = f"drain.{settings.THROUGHLINE['THROUGHLINE_NODE']}"
+_folder = Path(settings.DATA_DIR) / "broker"
+# a tick that nobody took for this long was followed by others
+_TICK = {"expires": 300, "confirm_timeout": 5}
 app.conf.update(
-    broker_url=_broker,
-    broker_connection_retry_on_startup=True,
+    brokers.configuration(_broker, queue=_queue, folder=_folder),
     task_ignore_result=True,
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
+    # taken is done: what a killed worker had in hand is found in the inbox, and the clock ticks on
+    task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    task_default_queue=f"drain.{settings.THROUGHLINE['THROUGHLINE_NODE']}",
     imports=["timeline.tasks"],
     timezone="UTC",
     beat_schedule_filename=str(Path(settings.DATA_DIR) / "beat"),
+    # ticks are cheap: the database knows when a task is due, and for whom
     beat_schedule={
-        "expire": {"task": "timeline.tasks.expire", "schedule": 600.0},
-        "tidy": {"task": "timeline.tasks.tidy", "schedule": 3600.0},
+        name: {"task": f"timeline.tasks.{name}", "schedule": 60.0, "options": _TICK}
+        for name in ("expire", "tidy", "tidy_node")
+    }
+    | {
+        "summarise": {
+            "task": "timeline.tasks.summarise",
+            "schedule": 10.0,
+            "options": _TICK | {"expires": 30},
+        }
     },
 )
 TRANSPORT_ALIASES["filesystem"] = "config.hints:Transport"
-if _broker.startswith("filesystem"):
-    _folder = Path(settings.DATA_DIR) / "broker"
-    for _name in ("queue", "control"):
-        (_folder / _name).mkdir(parents=True, exist_ok=True)
-    app.conf.broker_transport_options = {
-        "data_folder_in": str(_folder / "queue"),
-        "data_folder_out": str(_folder / "queue"),
-        "control_folder": str(_folder / "control"),
-        "polling_interval": 0.1,
-    }
+# tasks have no time of their own to run at: without this, Celery declares 28 more quorum queues
+Consumer.Blueprint.default_steps = [
+    step for step in Consumer.Blueprint.default_steps if not step.endswith(":DelayedDelivery")
+]
 
 
 def hint() -> None:
-    """Offer a drain to this node's worker, unless one is already on offer."""
-    if _broker.startswith("filesystem") and any((Path(settings.DATA_DIR) / "broker" / "queue").iterdir()):
+    """Offer a drain to this node's worker, unless enough are on offer; raises where the broker does not
+    take it within seconds."""
+    if _broker.startswith("filesystem") and any((_folder / "queue").iterdir()):
         return  # whoever takes that one sees all that is committed by now
-    app.send_task("timeline.tasks.drain", retry=False)
+    with app.producer_or_acquire() as producer:
+        if not brokers.is_full(_broker, producer.connection, _queue):
+            app.send_task("timeline.tasks.drain", producer=producer, confirm_timeout=5)
 
 
 @setup_logging.connect

@@ -11,9 +11,13 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+POSTGRES = ("postgres", "postgresql")
+_POSTGRES_OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"}
+_BROKERS = ("amqp", "amqps", "redis", "rediss")
 
 
 class Setting(NamedTuple):
@@ -63,15 +67,44 @@ def _store(text: str) -> str:
 
 
 def _database(text: str) -> str:
-    if text and not text.startswith("sqlite:///"):
-        raise ValueError("it must be sqlite:///a/file")
+    if not text or text.startswith("sqlite:///"):
+        return text
+    parts = _url(text, "sqlite:///a/file or postgres://user:password@host:5432/database", *POSTGRES)
+    if not parts.path.strip("/") or "/" in parts.path[1:]:
+        raise ValueError("it names no database: postgres://user:password@host:5432/database")
+    unknown = sorted(parse_qs(parts.query).keys() - _POSTGRES_OPTIONS)
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)} is no option here; {', '.join(sorted(_POSTGRES_OPTIONS))} are"
+        )
     return text
 
 
 def _broker(text: str) -> str:
-    if "://" not in text:
-        raise ValueError("it must be a URL")
+    if text in ("filesystem://", "filesystem:///"):
+        return text
+    parts = _url(
+        text, "filesystem://, amqp://user:password@host:5672/vhost or redis://host:6379/0", *_BROKERS
+    )
+    if parts.scheme.startswith("redis") and not (parts.path.strip("/") or "0").isdecimal():
+        raise ValueError("the path of a Redis URL is the number of its database: redis://host:6379/0")
     return text
+
+
+def _url(text: str, wanted: str, *schemes: str) -> SplitResult:
+    """The parts of a server's URL; nothing of it is ever shown, since it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(
+            "it is not a URL; write special characters of a password as %XX (@ is %40, / is %2F)"
+        ) from error
+    if parts.scheme not in schemes:
+        raise ValueError(f"it must be {wanted}")
+    if not parts.hostname or port == 0:
+        raise ValueError(f"it names no host: {wanted}")
+    return parts
 
 
 def _level(text: str) -> str:
@@ -91,8 +124,8 @@ TABLE = (
     Setting("THROUGHLINE_CORS_ORIGINS", "", _origins, "https://shop.example.org", "origins whose browsers may send to the receiver"),
     Setting("THROUGHLINE_RETENTION_DAYS", "14", _between(1, 3650), "30", "days a fact is kept, by its own time"),
     Setting("THROUGHLINE_STORE_URL", "tantivy", _store, "tantivy:///srv/index", "where facts are stored; a folder in the data folder by default"),
-    Setting("THROUGHLINE_BROKER_URL", "filesystem://", _broker, "filesystem://", "Celery's broker: it carries hints only"),
-    Setting("DATABASE_URL", "", _database, "sqlite:////srv/throughline.sqlite3", "relational database; a file in the data folder where empty", secret=True),
+    Setting("THROUGHLINE_BROKER_URL", "filesystem://", _broker, "amqp://user:password@rabbitmq:5672/throughline", "Celery's broker, which carries hints only: filesystem, amqp, amqps, redis or rediss", secret=True),
+    Setting("DATABASE_URL", "", _database, "postgres://user:password@db:5432/throughline", "relational database, PostgreSQL or SQLite; a file in the data folder where empty", secret=True),
     Setting("THROUGHLINE_SECRET_KEY", "", str, "50 random characters", "signs sessions; made once in the data folder where empty", secret=True),
     Setting("THROUGHLINE_MAX_BODY_MIB", "64", _between(1, 1024), "64", "largest request body, also after decompression"),
     Setting("THROUGHLINE_MAX_ITEMS", "100000", _between(1, 10_000_000), "100000", "most items in one request"),

@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 import django
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 
 from timeline.management.parent import die_with
 
@@ -41,7 +41,7 @@ from timeline.receive.server import Application  # noqa: E402
 def _look(secret: str) -> Sender | None:
     try:
         token = keys.find(secret, Token.Scope.INGEST)
-    except DatabaseError as error:
+    except Error as error:
         close_old_connections()
         raise lookup_failed(error) from error
     return Sender(name=token.name, workspace=token.workspace) if token else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from config import env
+from config.databases import database
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 THROUGHLINE: dict[str, Any] = env.read()
@@ -72,19 +73,7 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": (THROUGHLINE["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'throughline.sqlite3'}").removeprefix(
-            "sqlite:///"
-        ),
-        "OPTIONS": {
-            "timeout": 20,
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-    }
-}
+DATABASES = {"default": database(THROUGHLINE["DATABASE_URL"], DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}}

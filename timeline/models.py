@@ -5,7 +5,30 @@ Times are ns UTC in ``BigIntegerField`` wherever they are compared with facts.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
+
+if TYPE_CHECKING:
+    _CharField = models.CharField[str | int | None, str]
+else:
+    _CharField = models.CharField
+
+
+class Text(_CharField):
+    """Text that may come from anywhere: PostgreSQL refuses NUL and what is longer than the column."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        """As it can be stored, or compared with what was."""
+        prepared = super().get_prep_value(value)
+        return (
+            prepared.replace("\0", "\N{REPLACEMENT CHARACTER}")[: self.max_length] if prepared else prepared
+        )
+
+    def deconstruct(self) -> tuple[str, str, Any, Any]:
+        """A ``CharField`` to the database."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
 
 
 class Token(models.Model):
@@ -17,7 +40,7 @@ class Token(models.Model):
         READ = "read"
         INGEST = "ingest"
 
-    name = models.CharField(max_length=100)
+    name = Text(max_length=100)
     scope = models.CharField(max_length=6, choices=Scope.choices)
     prefix = models.CharField(max_length=16)
     digest = models.CharField(max_length=64, unique=True)  # SHA-256: enough for 160 random bits
@@ -42,8 +65,8 @@ class SignInLink(models.Model):
 class Node(models.Model):
     """One process of a node, its last heartbeat, and what its inbox held at that moment."""
 
-    name = models.CharField(max_length=100)
-    role = models.CharField(max_length=16)  # receiver, worker
+    name = Text(max_length=100)
+    role = models.CharField(max_length=16)  # receiver, worker, consumer
     since = models.BigIntegerField()  # first start ever
     started = models.BigIntegerField()
     beat = models.BigIntegerField()
@@ -51,18 +74,46 @@ class Node(models.Model):
     pending_items = models.BigIntegerField(default=0)
     oldest_pending = models.BigIntegerField(null=True)
     tally = models.JSONField(default=list)
+    # of the worker: since when (ns) summaries lack facts of this node, and touches it could not note
+    summaries_behind = models.BigIntegerField(null=True)
+    touches_lost = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["name", "role"], name="one_row_per_process")]
 
 
+class Lease(models.Model):
+    """A periodic task: who does it, until when that holds, and when it was last begun and done."""
+
+    task = Text(max_length=120, unique=True)
+    node = Text(max_length=100, blank=True)  # who has, or last had it
+    holder = models.CharField(max_length=64, blank=True)  # one turn of one process
+    until = models.BigIntegerField(default=0)  # ns; 0: free
+    done = models.BigIntegerField(default=0)
+
+
+class Consumed(models.Model):
+    """How far one partition of a Kafka topic is accounted for, and what became of its items."""
+
+    group = Text(max_length=200)
+    topic = Text(max_length=249)
+    partition = models.IntegerField()
+    next = models.BigIntegerField(default=0)  # offset
+    tally = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group", "topic", "partition"], name="one_row_a_partition")
+        ]
+
+
 class Outage(models.Model):
     """A stretch in which a receiver did not run: nothing sent to it then was taken."""
 
-    node = models.CharField(max_length=100)
+    node = Text(max_length=100)
     start = models.BigIntegerField()
     end = models.BigIntegerField()
-    reason = models.CharField(max_length=200)
+    reason = Text(max_length=200)
 
 
 class Declaration(models.Model):
@@ -70,8 +121,8 @@ class Declaration(models.Model):
 
     start = models.BigIntegerField()
     end = models.BigIntegerField()
-    by = models.CharField(max_length=150)
-    note = models.CharField(max_length=500, blank=True)
+    by = Text(max_length=150)
+    note = Text(max_length=500, blank=True)
     made = models.DateTimeField(auto_now_add=True)
 
 
@@ -80,10 +131,10 @@ class Refusal(models.Model):
 
     minute = models.BigIntegerField()  # ns, start of the minute
     workspace = models.CharField(max_length=64, default="main")
-    sender = models.CharField(max_length=100)
+    sender = Text(max_length=100)
     signal = models.CharField(max_length=16)
     reason = models.CharField(max_length=64)
-    message = models.CharField(max_length=1000)
+    message = Text(max_length=1000)
     items = models.BigIntegerField(default=0)
     first = models.BigIntegerField()
     last = models.BigIntegerField()
@@ -104,10 +155,10 @@ class Quarantined(models.Model):
     position = models.IntegerField()
     at = models.BigIntegerField()  # received, ns
     workspace = models.CharField(max_length=64, default="main")
-    sender = models.CharField(max_length=100)
+    sender = Text(max_length=100)
     signal = models.CharField(max_length=16)
     reason = models.CharField(max_length=64)
-    message = models.CharField(max_length=1000)
+    message = Text(max_length=1000)
     data = models.BinaryField()
 
     class Meta:
@@ -138,17 +189,17 @@ class Sender(models.Model):
     """A service that sends, as far as its facts tell; ``complete`` is an operator's word."""
 
     workspace = models.CharField(max_length=64, default="main")
-    service = models.CharField(max_length=200)
-    version = models.CharField(max_length=100, blank=True)
-    environment = models.CharField(max_length=100, blank=True)
-    sdk = models.CharField(max_length=200, blank=True)
+    service = Text(max_length=200)
+    version = Text(max_length=100, blank=True)
+    environment = Text(max_length=100, blank=True)
+    sdk = Text(max_length=200, blank=True)
     facts = models.BigIntegerField(default=0)
     first = models.BigIntegerField()
     last = models.BigIntegerField()
     ahead = models.BigIntegerField(null=True)  # ns its clock ran ahead of ours, at most
     sampled_at = models.BigIntegerField(null=True)  # last evidence of sampling, ns
     complete = models.BooleanField(default=False)
-    declared_by = models.CharField(max_length=150, blank=True)
+    declared_by = Text(max_length=150, blank=True)
 
     class Meta:
         constraints = [
@@ -170,8 +221,8 @@ class EntityRule(models.Model):
 
     workspace = models.CharField(max_length=64, default="main")
     by = models.CharField(max_length=16, choices=By.choices)
-    match = models.CharField(max_length=250)
-    type = models.CharField(max_length=100)
+    match = Text(max_length=250)
+    type = Text(max_length=100)
 
     class Meta:
         constraints = [
@@ -183,7 +234,7 @@ class Audit(models.Model):
     """Who saw, took away or declared what."""
 
     at = models.DateTimeField(auto_now_add=True)
-    who = models.CharField(max_length=150)
-    what = models.CharField(max_length=50)
-    detail = models.CharField(max_length=1000)
+    who = Text(max_length=150)
+    what = Text(max_length=50)
+    detail = Text(max_length=1000)
     rows = models.BigIntegerField(null=True)

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
-from django.db import DatabaseError, transaction
-from django.db.models import F
+from django.db import Error, transaction
+from django.db.models import F, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Greatest, Least
 
 from timeline.domain import Stored
 from timeline.errors import QueueUnavailable
@@ -53,7 +55,7 @@ def keep(
             _arrivals(again)
             _partly(partly)
             _senders(new)
-    except DatabaseError as error:
+    except Error as error:
         raise QueueUnavailable(
             f"the database did not answer: {error}", remedy="it is tried again by itself"
         ) from error
@@ -155,7 +157,8 @@ def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
             )
         if stored.receipt.sampled:
             seen.sampled = request.received
-    for (workspace, service, version, environment, sdk), seen in found.items():
+    # in one order on every node: two that lock the same rows the other way round would stop each other
+    for (workspace, service, version, environment, sdk), seen in sorted(found.items()):
         sender, made = Sender.objects.get_or_create(
             workspace=workspace,
             service=service,
@@ -171,10 +174,17 @@ def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
             },
         )
         if not made:
-            ahead = [value for value in (sender.ahead, seen.ahead) if value is not None]
             Sender.objects.filter(pk=sender.pk).update(
                 facts=F("facts") + seen.facts,
-                last=max(sender.last, seen.last),
-                ahead=max(ahead) if ahead else None,
-                sampled_at=seen.sampled or sender.sampled_at,
+                first=Least("first", Value(seen.first)),
+                last=Greatest("last", Value(seen.last)),
+                ahead=_later("ahead", seen.ahead),
+                sampled_at=_later("sampled_at", seen.sampled),
             )
+
+
+def _later(column: str, value: int | None) -> Combinable:
+    """The larger of both as the database has it then: other nodes write too."""
+    if value is None:
+        return F(column)
+    return Greatest(Coalesce(column, Value(value)), Value(value))

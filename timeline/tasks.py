@@ -7,21 +7,27 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 
+import msgspec
 from celery import shared_task
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from timeline import records, wiring
+from timeline import leases, records, wiring
+from timeline.cohorts.summarise import Summariser
 from timeline.errors import ThroughlineError, Unavailable
+from timeline.inbox.inbox import Inbox
 from timeline.indexing import Drain
 from timeline.models import Arrival, Audit, Node, PartlyIndexed, Quarantined, Refusal, SignInLink
 
 log = logging.getLogger(__name__)
 _DAY = 86400 * 10**9
 _BACK_OFF = (0.2, 10.0)  # seconds, first and longest
+_SUMMARIES = 0.5  # seconds of processor time in every 10, while requests wait
+_summarising = threading.Lock()
 _slots = threading.BoundedSemaphore(settings.THROUGHLINE["THROUGHLINE_WORKER_THREADS"])
 
 
@@ -47,8 +53,16 @@ def drain() -> None:
 
 @shared_task(name="timeline.tasks.expire")
 def expire() -> None:
-    """Remove facts older than the retention, and say how many went."""
-    edge = time.time_ns() - settings.THROUGHLINE["THROUGHLINE_RETENTION_DAYS"] * _DAY
+    """Remove facts older than the retention, and say how many went; one node of several does it.
+
+    Harmless when done late or twice: what is older than an edge stays older than it.
+    """
+    with leases.turn(f"expire{_of_this_store()}", node=_node(), every=600) as mine:
+        if mine:
+            _expire(time.time_ns() - settings.THROUGHLINE["THROUGHLINE_RETENTION_DAYS"] * _DAY)
+
+
+def _expire(edge: int) -> None:
     gone = wiring.writer().expire(edge)
     Arrival.objects.filter(at__lt=edge).delete()
     PartlyIndexed.objects.filter(at__lt=edge, received__lt=edge).delete()
@@ -62,27 +76,66 @@ def expire() -> None:
         )
 
 
+def _node() -> str:
+    name: str = settings.THROUGHLINE["THROUGHLINE_NODE"]
+    return name
+
+
+def _of_this_store() -> str:
+    """An index in a folder belongs to this node alone, and only its own worker can tend it."""
+    embedded = settings.THROUGHLINE["THROUGHLINE_STORE_URL"].startswith("tantivy")
+    return f" {_node()}" if embedded else ""
+
+
 @shared_task(name="timeline.tasks.tidy")
 def tidy() -> None:
-    """Forget what no longer serves: old digests, sessions and sign-in links."""
-    wiring.inbox().forget_digests()
-    Session.objects.filter(expire_date__lt=timezone.now()).delete()
-    SignInLink.objects.filter(expires__lt=timezone.now()).delete()
+    """Forget what no longer serves anybody: old sessions and sign-in links; one node of several does it."""
+    with leases.turn("tidy", node=_node(), every=3600) as mine:
+        if mine:
+            Session.objects.filter(expire_date__lt=timezone.now()).delete()
+            SignInLink.objects.filter(expires__lt=timezone.now()).delete()
+
+
+@shared_task(name="timeline.tasks.tidy_node")
+def tidy_node() -> None:
+    """Forget old digests in this node's inbox; every node does it."""
+    with leases.turn(f"tidy {_node()}", node=_node(), every=3600) as mine:
+        if mine:
+            wiring.inbox().forget_digests()
+
+
+@shared_task(name="timeline.tasks.summarise")
+def summarise() -> None:
+    """Rebuild the summaries of entities that this node's facts touched; every node does its own.
+
+    Storing comes first: while requests wait it ends early, and the rest is behind for longer.
+    """
+    if not _summarising.acquire(blocking=False):
+        return  # the tick before has not ended
+    try:
+        began, inbox = time.thread_time(), wiring.inbox()
+        Summariser(inbox, wiring.writer()).run(
+            lambda: time.thread_time() - began < _SUMMARIES or not inbox.waits()
+        )
+    except Unavailable as error:
+        log.warning("summaries put off: %s", error)
+    finally:
+        _summarising.release()
 
 
 class Sweeper(threading.Thread):
-    """Empties the inbox even when every hint is lost, and is the worker's heartbeat."""
+    """Empties the inbox even when every hint is lost."""
 
     def __init__(self) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._stop_asked = threading.Event()
-        self._started_at = time.time_ns()
-        self._beat_at = 0.0
+        self._heartbeat = Heartbeat(_node(), wiring.inbox)
 
     def stop(self) -> None:
         """Finish the batch in hand, then close the store."""
         self._stop_asked.set()
         self.join(30)
+        self._heartbeat.stop()
         wiring.writer().close()
 
     def run(self) -> None:
@@ -91,15 +144,15 @@ class Sweeper(threading.Thread):
         # Python's usual pace costs a tenth of the drain.
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+        self._heartbeat.start()
         wait, pause = _BACK_OFF[0], 0.5
         while not self._stop_asked.wait(pause):
             try:
-                self._beat()
                 wiring.writer()  # makes the index on the first start, so that readers find one
                 if wiring.inbox().waits():
                     drain_now()
                 wait, pause = _BACK_OFF[0], 0.5
-            except (ThroughlineError, DatabaseError) as error:
+            except (ThroughlineError, Error) as error:
                 log.warning("the drain waits %.1f s: %s", wait, error)
                 pause = random.uniform(wait / 2, wait)
                 wait = min(wait * 2, _BACK_OFF[1])
@@ -107,13 +160,62 @@ class Sweeper(threading.Thread):
                 log.exception("the sweeper met something unexpected and goes on")
                 pause = wait
 
-    def _beat(self) -> None:
-        if time.monotonic() - self._beat_at < 1:
-            return
-        self._beat_at = time.monotonic()
+
+class Heartbeat(threading.Thread):
+    """Tells the other nodes once a second what this one holds.
+
+    The receiver does so too; whichever spoke last is believed, so that one of them may be away.
+    """
+
+    def __init__(self, node: str, inbox: Callable[[], Inbox]) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._node = node
+        self._inbox = inbox
+        self._started_at = time.time_ns()
+        self._failing = False
+        self._stop_asked = threading.Event()
+
+    def stop(self) -> None:
+        """Beat once more, then end."""
+        self._stop_asked.set()
+        self.join(5)
+
+    def run(self) -> None:
+        """Beat until asked to stop; a database that is away is asked again."""
+        while not self._stop_asked.wait(1):
+            self._try()
+        self._try()
+
+    def _try(self) -> None:
+        try:
+            self.beat()
+            self._failing = False
+        except (ThroughlineError, Error) as error:
+            if not self._failing:
+                log.warning("the worker's heartbeat waits: %s", error)
+            self._failing = True
+            close_old_connections()
+        except Exception:
+            log.exception("the worker's heartbeat met something unexpected and goes on")
+
+    def beat(self) -> None:
+        """Write what waits in the inbox now."""
+        now = time.time_ns()  # before the snapshot: what is accepted later is not vouched for
+        backlog, tallies = self._inbox().snapshot()
+        behind = self._inbox().behind()
+        state = {
+            "started": self._started_at,
+            "beat": now,
+            "pending_requests": backlog.requests,
+            "pending_items": backlog.items,
+            "oldest_pending": backlog.oldest,
+            "tally": msgspec.to_builtins(tallies),
+            "summaries_behind": behind.oldest,
+            "touches_lost": behind.lost,
+        }
         Node.objects.update_or_create(
-            name=settings.THROUGHLINE["THROUGHLINE_NODE"],
+            name=self._node,
             role="worker",
-            defaults={"started": self._started_at, "beat": time.time_ns()},
-            create_defaults={"since": self._started_at, "started": self._started_at, "beat": time.time_ns()},
+            defaults=state,
+            create_defaults={"since": self._started_at, **state},
         )

@@ -23,8 +23,16 @@ def test_every_default_is_valid() -> None:
         ("THROUGHLINE_STORE_URL", "mysql://", "tantivy"),
         ("THROUGHLINE_CORS_ORIGINS", "shop.example.org", "not an origin"),
         ("THROUGHLINE_LOG_LEVEL", "LOUD", "DEBUG, INFO"),
-        ("THROUGHLINE_BROKER_URL", "somewhere", "URL"),
+        ("THROUGHLINE_BROKER_URL", "somewhere", "filesystem://, amqp://"),
+        ("THROUGHLINE_BROKER_URL", "kafka://broker:9092", "filesystem://, amqp://"),
+        ("THROUGHLINE_BROKER_URL", "amqp://", "names no host"),
+        ("THROUGHLINE_BROKER_URL", "amqp://u:p@h:99999//", "%40"),
+        ("THROUGHLINE_BROKER_URL", "redis://h/hints", "number of its database"),
         ("DATABASE_URL", "mysql://u:secret@h/d", "sqlite"),
+        ("DATABASE_URL", "postgres://u:secret@h:5432", "names no database"),
+        ("DATABASE_URL", "postgres://u:p@ss/word@h/d", "names no database"),
+        ("DATABASE_URL", "postgres:///d", "names no host"),
+        ("DATABASE_URL", "postgres://u:p@h/d?schema=x", "schema is no option"),
     ],
 )
 def test_a_bad_value_names_the_setting_the_problem_and_an_example(
@@ -37,9 +45,18 @@ def test_a_bad_value_names_the_setting_the_problem_and_an_example(
     assert "for example" in str(caught.value)
 
 
-def test_a_secret_is_never_shown_in_an_error() -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("DATABASE_URL", "postgres://u:hunter2@h:x/d"),
+        ("THROUGHLINE_BROKER_URL", "kafka://u:hunter2@h"),
+        ("THROUGHLINE_BROKER_URL", "amqp://u:p/hunter2@h"),
+    ],
+)
+def test_a_secret_is_never_shown_in_an_error(name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
-        env.read({"DATABASE_URL": "mysql://u:hunter2@h/d"})
+        env.read({name: value})
     assert "hunter2" not in str(caught.value)
 
 
@@ -52,6 +69,14 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("s3cret\n")
     assert "s3cret" == env.read({"THROUGHLINE_SECRET_KEY_FILE": str(file)})["THROUGHLINE_SECRET_KEY"]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "THROUGHLINE_BROKER_URL"])
+def test_urls_with_passwords_can_come_from_files(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    url = "postgres://u:p@h/d" if name == "DATABASE_URL" else "amqp://u:p@h//"
+    file.write_text(f"{url}\n")
+    assert url == env.read({f"{name}_FILE": str(file)})[name]
 
 
 def test_a_missing_secret_file_says_so(tmp_path: Path) -> None:

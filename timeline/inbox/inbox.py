@@ -8,13 +8,15 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from timeline.errors import QueueUnavailable
+from timeline.inbox import dirty as touches
+from timeline.inbox.dirty import Behind, Notes, Touched
 from timeline.inbox.schema import connect
 from timeline.ingest.request import Accepted
 
@@ -64,6 +66,7 @@ class Inbox:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
+        self._room = touches.Room()
         self._holder = f"{os.getpid()}.{_started(os.getpid())}"
         connect(path).close()
 
@@ -165,10 +168,13 @@ class Inbox:
             )
         return lease, batch
 
-    def release(self, lease: str, outcome: Mapping[str, Sequence[Entry]]) -> int:
+    def release(
+        self, lease: str, outcome: Mapping[str, Sequence[Entry]], *, dirty: Iterable[Touched] = ()
+    ) -> int:
         """Let go of requests whose every item is stored or quarantined.
 
-        ``outcome`` maps request id to its accounting. Requests that another worker has
+        ``outcome`` maps request id to its accounting; ``dirty`` names the entities that their
+        facts touched, as (workspace, ``type:id``). Requests that another worker has
         taken over meanwhile are left alone and not counted; returns how many were ours.
         """
         released = 0
@@ -180,7 +186,33 @@ class Inbox:
                     released += 1
                     entries.extend(lines)
             _apply(connection, entries)
+            touches.note(connection, dirty, self._room)
         return released
+
+    def touch(self, entities: Iterable[Touched]) -> None:
+        """Note entities, as (workspace, ``type:id``), whose summaries are to be made anew."""
+        with self._transaction() as connection:
+            touches.note(connection, entities, self._room)
+
+    def touched(self, before: int, *, limit: int) -> Notes:
+        """Entities that were touched before ``before`` (ns), the longest ago first, about ``limit``."""
+        with self._reading() as connection:
+            return touches.notes(connection, before, limit)
+
+    def summarised(self, notes: Notes, *, left: Sequence[Touched] = ()) -> None:
+        """Drop these notes: all their entities but those ``left`` have their summaries."""
+        with self._transaction() as connection:
+            touches.drop(connection, notes, left)
+
+    def behind(self) -> Behind:
+        """How far the summaries of what this node received are behind."""
+        with self._reading() as connection:
+            return touches.behind(connection)
+
+    def found_again(self, before: int) -> None:
+        """All touches that found no room before ``before`` (ns) have been noted again."""
+        with self._transaction() as connection:
+            touches.found_again(connection, before)
 
     def give_back(self, lease: str, *, attempted: bool = False) -> None:
         """Free a lease. Where what failed passes by itself (a store that is away) it was no
@@ -209,8 +241,7 @@ class Inbox:
 
     def snapshot(self) -> tuple[Backlog, list[Tally]]:
         """Backlog and accounting of one instant: together they always add up."""
-        connection = self._connection
-        try:
+        with self._reading() as connection:
             connection.execute("BEGIN")
             try:
                 tallies = [
@@ -222,19 +253,22 @@ class Inbox:
                 return self.backlog(), tallies
             finally:
                 connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise QueueUnavailable(f"the inbox cannot be read: {error}", remedy="check the disk") from error
 
     def forget_digests(self) -> None:
         """Drop digests older than the retry memory; called by a periodic task."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM digests WHERE at < ?", (time.time_ns() - RETRY_MEMORY,))
 
-    def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[int, ...]]:
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
-            return self._connection.execute(sql, values).fetchall()
+            yield self._connection
         except sqlite3.Error as error:
             raise QueueUnavailable(f"the inbox cannot be read: {error}", remedy="check the disk") from error
+
+    def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[int, ...]]:
+        with self._reading() as connection:
+            return connection.execute(sql, values).fetchall()
 
     def _free_dead(self, connection: sqlite3.Connection) -> None:
         holders = connection.execute("SELECT DISTINCT lease FROM requests WHERE lease != ''").fetchall()

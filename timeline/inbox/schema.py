@@ -7,7 +7,7 @@ from pathlib import Path
 
 from timeline.errors import QueueUnavailable
 
-VERSION = 1
+VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -36,6 +36,12 @@ CREATE TABLE IF NOT EXISTS tally (
     items INTEGER NOT NULL, requests INTEGER NOT NULL, last INTEGER NOT NULL,
     PRIMARY KEY (sender, what, reason)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dirty (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, touches INTEGER NOT NULL, names BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS lost_touches (
+    one INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, touches INTEGER NOT NULL
+);
 """
 
 

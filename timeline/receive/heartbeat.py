@@ -12,7 +12,7 @@ import time
 from typing import Final
 
 import msgspec
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import Error, close_old_connections, transaction
 
 from timeline.errors import QueueUnavailable
 from timeline.inbox.inbox import Inbox
@@ -57,7 +57,7 @@ class Heartbeat(threading.Thread):
         try:
             self.beat()
             self._failing = False
-        except (DatabaseError, QueueUnavailable) as error:
+        except (Error, QueueUnavailable) as error:
             if not self._failing:
                 log.warning("the heartbeat waits: %s", error)
             self._failing = True

@@ -12,7 +12,7 @@ import time
 from typing import Final
 
 import msgspec
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 from django.db.models import F
 
 from timeline.errors import QueueUnavailable
@@ -133,7 +133,7 @@ class Refusals(threading.Thread):
             for key, found in list(sums.items()):
                 _write(key, found)
                 del sums[key]
-        except DatabaseError as error:
+        except Error as error:
             log.warning("%d kinds of refusals wait for the database: %s", len(sums), error)
             close_old_connections()
             self._put_back(sums)

@@ -47,12 +47,35 @@ prefix, by number range, by existence. A million distinct keys add no field.
 **Keeping.** ``expire`` removes every trace of facts placed before the moment (and odd
 ones received before it), and returns how many went. What is gone does not come back by
 itself. ``close`` waits for what is being written.
+
+**Summaries.** Beside the facts a store keeps at most one small ``Summary`` per entity and
+workspace: a cache that ``cohorts`` makes of facts, and that the store never makes itself.
+
+* ``put_summaries`` returns when all are durable, else raises ``Unavailable`` and the whole
+  batch may be put again. A summary replaces the one of the same workspace and entity unless
+  that one was read later (``read``); with equal ``read`` the one put last stays. This also
+  holds within a batch. With ``visible=True`` it returns only when a question sees them, else
+  they are seen after ``visibility_lag`` at the latest. ``size()["facts"]`` and every question
+  about facts know nothing of summaries.
+* ``summaries`` returns them by entity, in the order asked, ``None`` for each unknown one.
+  They come back as they were put.
+* ``cohort`` returns the summaries of one workspace and entity type which have *every* step of
+  ``reached`` and *none* of ``missing`` (a step marked ``expired`` counts as reached; names are
+  compared exactly, at any length), which name ``environment`` among theirs where one is asked,
+  and whose ``quiet_since <= as_of - quiet_for`` where ``quiet_for`` is given. Nothing in
+  ``reached`` and ``missing`` asks for every entity of the type. Total order: longest quiet
+  first (``quiet_since`` ascending), then ``entity`` by code points. ``total`` is exact, over
+  all pages. A cursor is taken back by the same question, also with another ``limit`` and a
+  later ``as_of``; any other cursor, and a ``limit`` outside 1 to ``COHORT_LIMIT``, raise
+  ``BadQuery``. Following ``next`` to the end skips and repeats nothing on a still set.
+* ``expire`` also removes summaries whose ``last`` is before the moment: a summary goes with the
+  last of its facts. They are not part of the number returned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -60,6 +83,7 @@ from timeline.domain import Row, Stored
 from timeline.search.query import Query
 
 Order = Literal["newest", "oldest", "received"]  # received: newest received first
+COHORT_LIMIT: Final = 1_000  # most entities on a page of a cohort
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +151,74 @@ class Sighting(_Answer, frozen=True):
     partial: tuple[str, ...] = ()
 
 
+class StepSeen(_Answer, frozen=True, kw_only=True):
+    """A step that an entity reached (``cohorts.steps``): when first and last (ns), and how often.
+
+    ``expired`` marks a step that is only known from facts which are gone.
+    """
+
+    name: str
+    first: int
+    last: int
+    count: int
+    expired: bool = False
+
+
+class Summary(_Answer, frozen=True, kw_only=True):
+    """What the facts about one entity (as their subject) came to when they were ``read`` (ns).
+
+    ``steps`` are in the order of their first fact; ``current`` is the step of the last fact that
+    is one. ``first`` and ``last`` are placed times of facts. ``quiet_since`` is the time of the
+    last fact too, but never later than that fact was received: a clock that runs ahead hides
+    nothing. ``facts`` leaves out variants; ``failed`` of them have status error. ``findings`` are
+    names of rules, for the board. ``cut`` counts facts that were too many to look at one by one.
+    """
+
+    workspace: str = "main"
+    entity: str  # type:id
+    steps: tuple[StepSeen, ...] = ()
+    current: str | None = None
+    quiet_since: int
+    first: int
+    last: int
+    services: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    facts: int = 0
+    failed: int = 0
+    findings: tuple[str, ...] = ()
+    cut: int = 0
+    read: int
+
+    @property
+    def type(self) -> str:
+        """The entity's type: what stands before the first colon."""
+        return self.entity.partition(":")[0]
+
+
+class CohortQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Entities of a ``type`` that reached these steps, are missing those, and have been quiet
+    for ``quiet_for`` ns at the moment ``as_of`` (ns)."""
+
+    type: str
+    as_of: int
+    reached: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    quiet_for: int | None = None
+    environment: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+    workspace: str = "main"
+
+
+class Cohort(_Answer, frozen=True, kw_only=True):
+    """A page of entities, longest quiet first; ``total`` counts all pages."""
+
+    summaries: tuple[Summary, ...]
+    total: int
+    next: str | None = None
+    partial: tuple[str, ...] = ()
+
+
 class Store(Protocol):
     """What every adapter offers; see the module's text for what each call promises."""
 
@@ -166,7 +258,16 @@ class Store(Protocol):
         """One sighting per query, in order."""
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
-        """Remove facts placed before ``before`` (ns); returns how many went."""
+        """Remove facts placed before ``before`` (ns), and summaries; returns how many facts went."""
+
+    def put_summaries(self, summaries: Sequence[Summary], *, visible: bool = False) -> None:
+        """Keep one summary per entity, the latest read; durable, else raises ``Unavailable``."""
+
+    def summaries(self, entities: Sequence[str], *, workspace: str = "main") -> list[Summary | None]:
+        """Summaries by entity (``type:id``), in the order asked."""
+
+    def cohort(self, query: CohortQuery) -> Cohort:
+        """One page of the entities asked for; raises ``BadQuery`` for a cursor that is not ours."""
 
     def size(self) -> dict[str, int]:
         """``facts`` and ``bytes`` held, for operators."""

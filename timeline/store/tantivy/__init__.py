@@ -15,9 +15,21 @@ from typing import Final
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 from timeline.search.query import Query
-from timeline.store.port import Bucket, Count, Facet, ItemReport, Order, Page, Sighting
+from timeline.store.port import (
+    Bucket,
+    Cohort,
+    CohortQuery,
+    Count,
+    Facet,
+    ItemReport,
+    Order,
+    Page,
+    Sighting,
+    Summary,
+)
 from timeline.store.tantivy import folder
 from timeline.store.tantivy.codec import Codec
+from timeline.store.tantivy.entities import Entities
 from timeline.store.tantivy.reader import Reader
 from timeline.store.tantivy.writer import Writer
 
@@ -39,12 +51,14 @@ class TantivyStore:
         self._path, self._writable = Path(path), writable
         codec = Codec(self._path)
         self._codec, self._reader = codec, Reader(self._path, codec)
+        self._entities = Entities(self._path, codec)
         self._opened: Writer | None = None
 
     def prepare(self) -> None:
         """Make the index where it is missing and take the writer's lock; a reader opens it."""
         if self._writable:
             self._writer()
+            self._entities.prepare()
         else:
             self._reader.state()
 
@@ -99,17 +113,34 @@ class TantivyStore:
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
         """Remove facts placed before ``before`` (ns); returns how many went."""
-        return self._writer().expire(before, workspace)
+        gone = self._writer().expire(before, workspace)
+        self._entities.expire(before, workspace)
+        return gone
+
+    def put_summaries(self, summaries: Sequence[Summary], *, visible: bool = False) -> None:
+        """Keep one summary per entity, the latest read; what is durable here is visible too."""
+        self._writer()
+        self._entities.put(summaries)
+
+    def summaries(self, entities: Sequence[str], *, workspace: str = "main") -> list[Summary | None]:
+        """Summaries by entity (``type:id``), in the order asked."""
+        return self._entities.get(entities, workspace)
+
+    def cohort(self, query: CohortQuery) -> Cohort:
+        """One page of the entities asked for; raises ``BadQuery`` for a cursor that is not ours."""
+        return self._entities.cohort(query)
 
     def size(self) -> dict[str, int]:
         """``facts`` and ``bytes`` held."""
-        return {"facts": self._reader.held(), "bytes": folder.disk_bytes(self._path)}
+        return {"facts": self._reader.held(), "bytes": folder.disk_bytes(self._path) + self._entities.bytes()}
 
     def check(self) -> None:
         """Raise ``StoreUnavailable`` where a write or a search would fail now."""
         if self._writable:
             self._writer()
+            self._entities.prepare()
         self._reader.state()
+        self._entities.check()
         disk = os.statvfs(self._path)
         if self._writable and disk.f_bavail * disk.f_frsize < LOW_DISK:
             raise StoreUnavailable(
@@ -122,6 +153,7 @@ class TantivyStore:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+        self._entities.close()
         self._reader.close()
 
     def __enter__(self) -> TantivyStore:

@@ -17,6 +17,7 @@ from timeline.store.tantivy.compile import between, both, matches
 from timeline.store.tantivy.cursor import Place
 
 IdOf = Callable[[tantivy.DocAddress], str]
+Between = Callable[[str, int | None, int | None], tantivy.Query]
 
 
 class Hit(NamedTuple):
@@ -33,19 +34,29 @@ class Ordering:
     """Takes the facts of one query in one order from one state of the index."""
 
     def __init__(
-        self, searcher: tantivy.Searcher, query: tantivy.Query, *, time: str, newest: bool, id_of: IdOf
+        self,
+        searcher: tantivy.Searcher,
+        query: tantivy.Query,
+        *,
+        time: str,
+        newest: bool,
+        id_of: IdOf,
+        columns: tuple[str, ...] | None = None,
+        between: Between = between,
     ) -> None:
         self._searcher, self._query, self._id_of = searcher, query, id_of
         # The rank orders ids of one placed time: those of one received time differ before it.
-        self._columns = (time, "tie", "rank") if time == "placed" else (time, "tie")
-        self._newest = newest
+        self._columns = columns or ((time, "tie", "rank") if time == "placed" else (time, "tie"))
+        self._newest, self._between = newest, between
 
     def take(self, count: int, after: Place | None = None) -> list[Hit]:
         """The first ``count`` facts, or those that follow ``after``."""
         return self._take(self._query, (), after, count)
 
     def _beyond(self, column: str, value: int) -> tantivy.Query:
-        return between(column, None, value - 1) if self._newest else between(column, value + 1, None)
+        return (
+            self._between(column, None, value - 1) if self._newest else self._between(column, value + 1, None)
+        )
 
     def _take(
         self, query: tantivy.Query, known: tuple[int, ...], after: Place | None, count: int
@@ -58,7 +69,7 @@ class Ordering:
         found: list[Hit] = []
         if after is not None:
             value = (after.time, after.tie, after.rank)[level]
-            same = both(query, between(column, value, value))
+            same = both(query, self._between(column, value, value))
             found = self._take(same, (*known, value), after, count)
             query = both(query, self._beyond(column, value))
         missing = count - len(found)
@@ -69,7 +80,7 @@ class Ordering:
         found += self._arrange(known, [hit for hit in hits if hit[0] != cut])
         missing = count - len(found)
         if cut is not None and missing > 0:
-            group = both(query, between(column, cut, cut))
+            group = both(query, self._between(column, cut, cut))
             found += self._take(group, (*known, cut), None, missing)
         return found
 

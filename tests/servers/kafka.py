@@ -1,0 +1,99 @@
+"""A real Kafka for tests: one KRaft node; the jars come from Maven once."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.servers.elasticsearch import cache_folder
+from tests.servers.process import Server, free_port, program
+
+VERSION = "4.1.1"
+_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>throughline</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+<version>{VERSION}</version></dependency></dependencies></project>
+"""
+
+
+def installed() -> Path:
+    """The folder of its jars, downloaded where it is not there yet."""
+    home = cache_folder() / f"kafka-{VERSION}"
+    if home.is_dir():
+        return home
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as draft:
+        (Path(draft) / "pom.xml").write_text(_POM)
+        command = [
+            program("mvn", "maven"),
+            "-q",
+            "-B",
+            "dependency:copy-dependencies",
+            "-DoutputDirectory=lib",
+        ]
+        done = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            raise RuntimeError(
+                f"Kafka {VERSION} could not be downloaded by {' '.join(command)}:\n{done.stdout[-800:]}"
+            )
+        if not home.is_dir():
+            (Path(draft) / "lib").rename(home)
+    return home
+
+
+class Kafka(Server):
+    """One broker; ``url`` is a ``bootstrap.servers``."""
+
+    name = "kafka"
+
+    @property
+    def url(self) -> str:
+        """Where clients begin."""
+        return f"127.0.0.1:{self.port}"
+
+    def prepare(self, folder: Path) -> None:
+        """Write its settings and format its storage."""
+        controller = free_port()
+        lines = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": folder / "data",
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+        }
+        (folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+        self.run(
+            *(*self._java(), "kafka.tools.StorageTool", "format"),
+            *("-t", "rS4tTp1kQ0q5dCzq0y3v1g", "-c", str(folder / "server.properties")),
+        )
+
+    def _java(self) -> list[str]:
+        return [program("java", "openjdk-17-jre-headless"), "-Xmx384m", "-cp", f"{installed()}/*"]
+
+    def command(self, folder: Path) -> Sequence[str]:
+        """``kafka.Kafka`` in the foreground."""
+        return [*self._java(), "kafka.Kafka", str(folder / "server.properties")]
+
+    def environ(self, folder: Path) -> Mapping[str, str]:
+        """Nothing of the caller's Java."""
+        return {"JAVA_TOOL_OPTIONS": ""}
+
+    def answers(self) -> bool:
+        """Whether it tells about itself."""
+        try:
+            found = AdminClient({"bootstrap.servers": self.url, "log_level": 0}).list_topics(timeout=2)
+        except KafkaException:
+            return False
+        return bool(found.brokers)

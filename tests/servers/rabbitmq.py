@@ -1,0 +1,97 @@
+"""A real RabbitMQ for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import kombu
+
+from tests.servers.process import Server, free_port, program
+
+_ELSEWHERE = ("/usr/lib/rabbitmq/bin",)
+
+
+class RabbitMQ(Server):
+    """One broker; ``url`` is a ``THROUGHLINE_BROKER_URL``.
+
+    ``epmd``, which Erlang would leave behind as a daemon, is a child of its own.
+    """
+
+    name = "rabbitmq"
+
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
+        self._names, self._talk = free_port(), free_port()
+        self._epmd: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers: its one user may connect from loopback alone."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def prepare(self, folder: Path) -> None:
+        """Say what it listens on."""
+        (folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.local = 127.0.0.1:{self.port}\ndisk_free_limit.absolute = 50MB\n"
+        )
+        (folder / "plugins").write_text("[].\n")
+
+    def environ(self, folder: Path) -> Mapping[str, str]:
+        """Everything under one folder, and ports of its own."""
+        return {
+            "RABBITMQ_NODENAME": f"throughline{self.port}@localhost",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_DIST_PORT": str(self._talk),
+            "ERL_EPMD_PORT": str(self._names),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+    def command(self, folder: Path) -> Sequence[str]:
+        """The server itself: the wrapper of the distribution would change the user."""
+        epmd = program(
+            "epmd", "rabbitmq-server", *(str(p) for p in Path("/usr/lib/erlang").glob("erts-*/bin"))
+        )
+        self._epmd = self.spawn([epmd, "-port", str(self._names), "-address", "127.0.0.1"])
+        server = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        return [str(server) if server.exists() else program("rabbitmq-server", "rabbitmq-server")]
+
+    def answers(self) -> bool:
+        """Whether it takes a login."""
+        try:
+            with kombu.Connection(self.url, connect_timeout=1) as connection:
+                connection.ensure_connection(max_retries=1, timeout=1)
+        except (OSError, kombu.exceptions.KombuError):
+            return False
+        return True
+
+    def halt(self, number: int = signal.SIGTERM) -> None:
+        """End the Erlang machine; its launcher follows."""
+        if self._folder is not None and (pid := self._folder / "pid").exists():
+            with suppress(OSError, ValueError):
+                os.kill(int(pid.read_text()), number)
+            pid.unlink()
+        process, self.process = self.process, None
+        if process is not None:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._epmd is not None:
+            self._epmd.terminate()
+            self._epmd.wait()
+            self._epmd = None
+        deadline = time.monotonic() + 10
+        while Server.answers(self) and time.monotonic() < deadline:
+            time.sleep(0.05)
