@@ -125,7 +125,8 @@ def entities_of(
             _add(subjects, kind, value)
     if not (subjects or context):
         return (), ()
-    return tuple(subjects), tuple(entity for entity in context if entity not in subjects)
+    others = tuple([entity for entity in context if entity not in subjects]) if context else ()
+    return tuple(subjects), others
 
 
 def subject_type(rules: Rules, event: EventInfo) -> str:
@@ -184,6 +185,9 @@ def _in_body(rules: Rules, body: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _add(into: dict[Entity, None], kind: str, value: Any) -> None:
     if not kind or ":" in kind or len(kind) > MAX_LENGTH:
+        return
+    if type(value) is str and 0 < len(value) <= MAX_LENGTH and len(into) < MAX_ENTITIES:
+        into[Entity(type=kind, id=value)] = None  # what nearly all are
         return
     for one in value if type(value) is list else (value,):
         name = str(one) if type(one) is int else one
