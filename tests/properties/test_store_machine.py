@@ -22,7 +22,7 @@ SCALARS = st.one_of(
     TEXT,
     st.sampled_from(["x", "ord-123", "two words", "A", "true", "1"]),
     st.integers(-(1 << 63), (1 << 63) - 1),
-    st.floats(),
+    st.floats(allow_nan=False),  # decoding keeps it as text: it would equal nothing, itself included
     st.booleans(),
     st.none(),
     st.binary(max_size=4),
