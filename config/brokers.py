@@ -6,7 +6,9 @@ loses nothing. So what matters here is that nothing waits for it and that nothin
 
 from __future__ import annotations
 
+import socket
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +25,9 @@ def configuration(url: str, *, queue: str, folder: Path) -> dict[str, Any]:
         "broker_url": url,
         "broker_connection_timeout": _SECONDS,
         "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,  # for ever: the sweeper drains meanwhile
+        # for ever, a refused login included: the sweeper drains meanwhile, and would end with the worker
+        "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,
         "task_default_queue": queue,
         # nobody asks workers or beats over the broker: no reply queues, no broadcasts
         "worker_enable_remote_control": False,
@@ -60,7 +64,7 @@ def _rabbitmq(queue: str, *, secure: bool) -> dict[str, Any]:
         "broker_transport_options": {
             "confirm_publish": True,
             # milliseconds: a broker behind a cut cable never says that it is gone
-            "socket_settings": {"TCP_USER_TIMEOUT": _SECONDS * 2000},
+            "socket_settings": {socket.TCP_USER_TIMEOUT: _SECONDS * 2000} if sys.platform == "linux" else {},
         },
         "broker_use_ssl": {"cert_reqs": ssl.CERT_REQUIRED} if secure else None,
     }

@@ -13,7 +13,7 @@ import msgspec
 from timeline.domain import Entity, Hop, Row, Stored, Timeline
 from timeline.search import form, obstacles
 from timeline.search.query import Window
-from timeline.store.port import Bucket, Count, Facet
+from timeline.store.port import Bucket, Cohort, CohortQuery, Count, Facet
 
 Cause: TypeAlias = obstacles.Obstacle  # one reason why absence is not proven
 Chip: TypeAlias = form.Chip  # one condition of a query as people see it
@@ -215,3 +215,17 @@ class SendersAnswer(_Answer, frozen=True):
     pending_requests: int
     pending_items: int
     oldest_pending: int | None
+
+
+class CohortAnswer(_Answer, frozen=True):
+    """Entities that reached some steps and not others, and how far their summaries lag.
+
+    The summaries hold every fact received before ``up_to``; an entity touched later may be
+    shown as it was before. ``lost`` touches are known to be missing from them.
+    """
+
+    asked: CohortQuery
+    cohort: Cohort
+    up_to: int
+    now: int
+    lost: int = 0

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
 from timeline import records
 from timeline.domain import Stored
 from timeline.errors import Rejected, Unavailable
+from timeline.inbox.dirty import Touched
 from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
@@ -23,6 +24,7 @@ from timeline.ingest.request import Accepted, BadItem, Decoded
 from timeline.store.port import ItemReport, Store
 
 log = logging.getLogger(__name__)
+_KEPT = ("stored", "variant")
 MAX_ATTEMPTS = 5  # claims that never came back before a request is set aside
 
 
@@ -72,7 +74,9 @@ class Drain:
             share.reports = reports[start:end]
             start = end
         self._record(shares)
-        return self._inbox.release(lease, {share.request.id: _entries(share) for share in shares})
+        return self._inbox.release(
+            lease, {share.request.id: _entries(share) for share in shares}, dirty=_touched(shares)
+        )
 
     def _decode(self, claimed: Claimed) -> _Share:
         request = claimed.request
@@ -112,6 +116,15 @@ class Drain:
                     if stored.receipt.partial or report.partial:
                         partly.append((report.id, stored))
         records.keep(kept=kept, again=again, partly=partly, new=new)
+
+
+def _touched(shares: Iterable[_Share]) -> Iterator[Touched]:
+    """The entities of facts that these requests stored, in this try or an earlier one."""
+    for share in shares:
+        for stored, report in zip(share.decoded.facts, share.reports, strict=True):
+            if report.outcome in _KEPT or report.request == share.request.id:
+                for entity in stored.fact.entities:
+                    yield stored.receipt.workspace, f"{entity.type}:{entity.id}"
 
 
 def _set_aside(request: Accepted, reason: str, message: str) -> _Share:

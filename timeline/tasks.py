@@ -26,7 +26,8 @@ from timeline.models import Arrival, Audit, Node, PartlyIndexed, Quarantined, Re
 log = logging.getLogger(__name__)
 _DAY = 86400 * 10**9
 _BACK_OFF = (0.2, 10.0)  # seconds, first and longest
-_SUMMARIES = 0.5  # seconds of processor time in every 10, while requests wait
+# seconds of processor time for summaries in every 10 while requests wait: usually, and when far behind
+_SUMMARIES, _SUMMARIES_LATE, _LATE = 0.5, 2.5, 300 * 10**9
 _summarising = threading.Lock()
 _slots = threading.BoundedSemaphore(settings.THROUGHLINE["THROUGHLINE_WORKER_THREADS"])
 
@@ -114,8 +115,10 @@ def summarise() -> None:
         return  # the tick before has not ended
     try:
         began, inbox = time.thread_time(), wiring.inbox()
+        late = (inbox.behind().oldest or time.time_ns()) < time.time_ns() - _LATE
+        budget = _SUMMARIES_LATE if late else _SUMMARIES
         Summariser(inbox, wiring.writer()).run(
-            lambda: time.thread_time() - began < _SUMMARIES or not inbox.waits()
+            lambda: time.thread_time() - began < budget or not inbox.waits()
         )
     except Unavailable as error:
         log.warning("summaries put off: %s", error)

@@ -80,7 +80,7 @@ class RabbitMQ(Server):
         if self._folder is not None and (pid := self._folder / "pid").exists():
             with suppress(OSError, ValueError):
                 os.kill(int(pid.read_text()), number)
-            pid.unlink()
+            pid.unlink(missing_ok=True)
         process, self.process = self.process, None
         if process is not None:
             try:

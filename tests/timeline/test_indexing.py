@@ -149,3 +149,33 @@ def test_what_always_fails_is_set_aside_alone_and_its_neighbours_are_stored(
     assert {"new": 1, "quarantined": 1} == house.tally()
     assert ("bad", "kept_killing_workers") == Quarantined.objects.values_list("request", "reason").get()
     assert b"poison" in bytes(Quarantined.objects.get().data)
+
+
+def _about(text: str, *bets: str) -> dict[str, Any]:
+    values = [{"key": "bet.id", "value": {"stringValue": bet}} for bet in bets]
+    return _log(text) | {"attributes": values}
+
+
+def test_the_entities_that_new_facts_touched_are_noted(house: House) -> None:
+    house.accept("a", _about("placed", "1"), _about("won", "2"), _log("about nothing"))
+    house.drain.run()
+    noted = house.inbox.touched(1 << 62, limit=100)
+    assert (("main", "bet:1"), ("main", "bet:2")) == noted.entities
+    house.inbox.summarised(noted)
+    house.accept("b", _about("placed", "1"))
+    house.drain.run()  # a second arrival changes no summary
+    assert () == house.inbox.touched(1 << 62, limit=100).entities
+
+
+def test_what_an_earlier_try_stored_is_noted_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(**_: object) -> None:
+        raise QueueUnavailable("locked")
+
+    house.accept("a", _about("placed", "1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "keep", away)
+        with pytest.raises(QueueUnavailable):
+            house.drain.run()
+    assert 0 == house.inbox.behind().touches
+    house.drain.run()
+    assert (("main", "bet:1"),) == house.inbox.touched(1 << 62, limit=100).entities

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from timeline.answers import (
+    CohortAnswer,
     Coverage,
     EntityAnswer,
     FactAnswer,
@@ -15,13 +16,14 @@ from timeline.answers import (
 )
 from timeline.domain import Entity, Stored
 from timeline.inbox.inbox import Inbox
+from timeline.reading.cohorts import cohort
 from timeline.reading.coverage import CoverageReader
 from timeline.reading.search import Ask, Searches, understand
 from timeline.reading.seen import Sightings
 from timeline.reading.senders import senders
 from timeline.reading.stories import Stories
 from timeline.search.query import Query, Window
-from timeline.store.port import Store
+from timeline.store.port import CohortQuery, Store
 
 
 class Desk:
@@ -38,6 +40,7 @@ class Desk:
     ) -> None:
         self._store = store
         self._inbox = inbox
+        self._node = node
         self._rules = rules
         self._coverage = CoverageReader(
             node=node, backlog=inbox.backlog, retention_days=retention_days, lag=store.visibility_lag
@@ -85,6 +88,10 @@ class Desk:
         return Sightings(self._store, self._coverage).seen(
             ids, window or self.held(workspace), workspace=workspace
         )
+
+    def cohort(self, query: CohortQuery) -> CohortAnswer:
+        """Entities that reached some steps and not others."""
+        return cohort(self._store, self._inbox, self._node, query)
 
     def senders(self, *, workspace: str = "main") -> SendersAnswer:
         """The state of the way in."""

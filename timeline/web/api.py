@@ -19,9 +19,11 @@ from pydantic import Field
 from timeline import keys, wiring
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.export import json as shapes
+from timeline.export.cohorts import cohort_json
 from timeline.models import Token
+from timeline.store.port import COHORT_LIMIT
 from timeline.web import downloads, problems
-from timeline.web.asked import ask_of, entity_of, window_of
+from timeline.web.asked import ask_of, cohort_of, entity_of, window_of
 
 SEEN_LIMIT = 10_000
 
@@ -117,6 +119,26 @@ def seen(request: HttpRequest, body: SeenBody) -> HttpResponse:
         raise BadQuery("an id is longer than 1,024 characters", remedy="send identifiers, not documents")
     window = None if body.range == "all" else window_of({"range": body.range})
     return _json(shapes.seen_json(wiring.reading().seen(ids, window)))
+
+
+class CohortParams(Schema):
+    """Which entities of a type; read together with the request, since names may be repeated."""
+
+    reached: list[str] = Field([], description="steps it reached: repeated, or with commas between")
+    missing: list[str] = Field([], description="steps it did not reach")
+    quiet_for: str = Field("", description="without a fact for this long: 30m, 2h, 1d")
+    as_of: str = Field("", description="the moment that quiet is counted to; now where empty")
+    environment: str = ""
+    limit: int = Field(50, ge=1, le=COHORT_LIMIT)
+    cursor: str = Field("", description="next of the page before")
+
+
+@api.get("/v1/entities/{kind}", summary="Entities that reached A and not B", operation_id="cohort")
+def cohort(request: HttpRequest, kind: str, params: Query[CohortParams]) -> HttpResponse:
+    """Entities of a type with their steps, longest quiet first; ``?entity=type:id`` asks for a timeline."""
+    if request.GET.get("entity"):
+        return entity(request, kind)
+    return _json(cohort_json(wiring.reading().cohort(cohort_of(kind, request.GET))))
 
 
 @api.get("/v1/entities/{path:rest}", summary="An entity's timeline", operation_id="timeline")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 
+from django.http import QueryDict
+
+from timeline.cohorts.steps import step_name
 from timeline.domain import Entity
 from timeline.errors import BadQuery
 from timeline.reading.search import Ask
 from timeline.search.query import Window
-from timeline.search.times import parse_time, parse_window
-from timeline.store.port import Order
+from timeline.search.times import parse_duration, parse_time, parse_window
+from timeline.store.port import COHORT_LIMIT, CohortQuery, Order
 
 DEFAULT_RANGE = "24h"
+MOST_STEPS = 50
 _ORDERS: dict[str, Order] = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
 
 
@@ -61,3 +66,44 @@ def entity_of(text: str) -> Entity:
         return Entity.parse(text)
     except ValueError as error:
         raise BadQuery(str(error), remedy="write it like bet:8812") from error
+
+
+def steps_of(params: QueryDict, name: str) -> tuple[str, ...]:
+    """The steps that a parameter names, repeated or with commas between; ``\\,`` is a comma in a name."""
+    found = [
+        step_name(part.replace("\\,", ",").strip())
+        for value in params.getlist(name)
+        for part in re.split(r"(?<!\\),", value)
+        if part.strip()
+    ]
+    if len(found) > MOST_STEPS:
+        raise BadQuery(f"{name} names {len(found)} steps", remedy=f"name at most {MOST_STEPS}")
+    return tuple(dict.fromkeys(found))
+
+
+def cohort_of(kind: str, params: QueryDict) -> CohortQuery:
+    """A cohort as a URL states it; raises ``BadQuery`` with the remedy."""
+    now = time.time_ns()
+    reached, missing = steps_of(params, "reached"), steps_of(params, "missing")
+    both = [name for name in reached if name in missing]
+    if both:
+        raise BadQuery(
+            f"{both[0][:100]!r} is both reached and missing: no entity can be that",
+            remedy="name a step in one of the two",
+        )
+    limit = params.get("limit", "50")
+    if not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= COHORT_LIMIT:
+        raise BadQuery(
+            f"{limit[:20]!r} is not a page size", remedy=f"limit is a number from 1 to {COHORT_LIMIT:,}"
+        )
+    quiet_for, as_of = params.get("quiet_for", "").strip(), params.get("as_of", "").strip()
+    return CohortQuery(
+        type=kind,
+        as_of=parse_time(as_of, now) if as_of else now,
+        reached=reached,
+        missing=missing,
+        quiet_for=parse_duration(quiet_for) if quiet_for else None,
+        environment=params.get("environment", "").strip() or None,
+        limit=int(limit),
+        cursor=params.get("cursor") or None,
+    )

@@ -11,6 +11,7 @@ import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -59,18 +60,22 @@ def _own(workspace: str, entity: str) -> str:
     return f"i{safe(workspace)}\0{safe(entity)}"
 
 
+@lru_cache(maxsize=4096)
 def _of_type(workspace: str, kind: str) -> str:
     return f"t{safe(workspace)}\0{safe(kind)}"
 
 
+@lru_cache(maxsize=4096)
 def _in_workspace(workspace: str) -> str:
     return f"w{safe(workspace)}"
 
 
+@lru_cache(maxsize=4096)
 def _step(name: str) -> str:
     return f"s{safe(name)}"
 
 
+@lru_cache(maxsize=4096)
 def _environment(name: str) -> str:
     return f"v{safe(name)}"
 
