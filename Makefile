@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run demo test test-fast test-pages check bench lock clients
+.PHONY: help run demo test test-fast test-pages check bench bench-elasticsearch lock clients
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ test: $(VENV)/.dev clients check ## everything
 
 bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
 	$(BIN)/python -m benchmarks.run
+
+bench-elasticsearch: $(VENV)/.dev ## the same on a real Elasticsearch, beside its floor
+	$(BIN)/python -m benchmarks.cluster
 
 lock: $(VENV)/.dev ## pin the dependencies anew
 	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade requirements.in -o requirements.txt

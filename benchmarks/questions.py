@@ -30,7 +30,7 @@ def measure(facts: int) -> dict[str, Any]:
         start = now - facts * 2_000_000 - 60 * 10**9
         began = time.perf_counter()
         trace = ""
-        for batch in _batches(facts, start):
+        for batch in batches(facts, start):
             store.write(batch)
             trace = batch[len(batch) // 2].fact.ref.trace_id if batch[0].fact.ref else trace
         seconds = time.perf_counter() - began
@@ -38,7 +38,7 @@ def measure(facts: int) -> dict[str, Any]:
         reading = TantivyStore(Path(folder) / "index", writable=False)
         reading.prepare()
         answers = {
-            name: _median(question) for name, question in _questions(reading, trace, start, now).items()
+            name: median(question) for name, question in _questions(reading, trace, start, now).items()
         }
         held = reading.size()
         reading.close()
@@ -50,11 +50,12 @@ def measure(facts: int) -> dict[str, Any]:
     }
 
 
-def _batches(facts: int, start: int) -> Iterator[list[Stored]]:
+def batches(facts: int, start: int) -> Iterator[list[Stored]]:
+    """The corpus as facts, in batches of a few thousand."""
     batch: list[Stored] = []
     for number, body in enumerate(requests(facts // PER_REQUEST, start=start)):
         accepted = Accepted(
-            id=f"r{number}",
+            id=f"{number:016x}",
             signal="traces",
             content_encoding="gzip",
             headers={"content-type": "application/x-protobuf"},
@@ -86,7 +87,8 @@ def _questions(store: TantivyStore, trace: str, start: int, now: int) -> dict[st
     }
 
 
-def _median(question: Callable[[], object]) -> float:
+def median(question: Callable[[], object]) -> float:
+    """The median time of asking, in ms."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

@@ -23,17 +23,17 @@ def main() -> None:
     parser.add_argument("--facts", type=int, default=3_000_000, help="facts that the questions are asked of")
     options = parser.parse_args()
     began = time.time()
-    figures: dict[str, Any] = {"machine": _machine()}
+    figures: dict[str, Any] = {"machine": machine()}
     figures["floor"] = store.floor(options.spans)
     print(
         f"floor: raw tantivy indexing of the same documents  {figures['floor']['per_second']:>9,} /s",
         flush=True,
     )
-    figures["way_in"] = _shown("way in", way_in.measure(options.spans))
+    figures["way_in"] = shown("way in", way_in.measure(options.spans))
     ratio = figures["way_in"]["spans_per_second"] / figures["floor"]["per_second"]
     figures["way_in"]["ratio_to_floor"] = round(ratio, 3)
     print(f"  end to end / floor = {ratio:.2f}", flush=True)
-    figures["questions"] = _shown("questions", questions.measure(options.facts))
+    figures["questions"] = shown("questions", questions.measure(options.facts))
     figures["seconds"] = round(time.time() - began)
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"
@@ -41,7 +41,8 @@ def main() -> None:
     print(f"\nwritten to benchmarks/results/{file.name}")
 
 
-def _shown(title: str, figures: dict[str, Any]) -> dict[str, Any]:
+def shown(title: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures, printed."""
     print(f"\n{title}")
     for name, value in figures.items():
         print(f"  {name:<32} {value}")
@@ -49,7 +50,8 @@ def _shown(title: str, figures: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
     return {
         "cores": os.cpu_count(),
         "python": platform.python_version(),

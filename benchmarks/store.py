@@ -40,7 +40,7 @@ def _documents(count: int, packer: Packer) -> list[tantivy.Document]:
     made = []
     for number, body in enumerate(requests(count // PER_REQUEST, start=time.time_ns() - 10**12)):
         accepted = Accepted(
-            id=f"r{number}",
+            id=f"{number:016x}",
             signal="traces",
             content_encoding="gzip",
             headers={"content-type": "application/x-protobuf"},

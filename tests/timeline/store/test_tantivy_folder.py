@@ -13,7 +13,8 @@ from tests.contract.pair import asking
 from timeline.domain import SpanRef, Stored
 from timeline.errors import BadQuery, StoreUnavailable
 from timeline.search.query import All
-from timeline.store.tantivy import TantivyStore, codec, packing
+from timeline.store import packing
+from timeline.store.tantivy import TantivyStore, codec
 
 
 def filled(folder: Path, count: int = 50) -> None:

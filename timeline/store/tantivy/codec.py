@@ -17,7 +17,7 @@ import zstandard
 
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
-from timeline.store.tantivy.packing import pack, unpack
+from timeline.store.packing import pack, unpack
 
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 64 * 1024

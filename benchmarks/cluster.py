@@ -1,0 +1,230 @@
+"""``make bench-elasticsearch``: the way in and the questions on a real Elasticsearch, beside its floor.
+
+Everything runs on one machine and in one run: first the same documents, made beforehand,
+straight into ``_bulk``; then the corpus through receiver, inbox and worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from elasticsearch import Elasticsearch as Client
+
+from benchmarks import steps
+from benchmarks.questions import batches, median
+from benchmarks.run import RESULTS, machine, shown
+from benchmarks.way_in import pass_through
+from tests.node.harness import RunningNode
+from tests.servers.elasticsearch import Elasticsearch
+from timeline.domain import Stored
+from timeline.search.query import AttributeIs, FieldIs, Or, Query, Window
+from timeline.store.elasticsearch import ElasticsearchStore
+from timeline.store.elasticsearch.address import read_address
+from timeline.store.elasticsearch.admin import Shelf
+from timeline.store.elasticsearch.client import Cluster
+from timeline.store.elasticsearch.codec import Codec, Packer
+from timeline.store.elasticsearch.document import Line, prepare
+
+BULK: Final = 5_000_000  # bytes
+UNDER_WAY: Final = 2
+COMMON: Final = AttributeIs("customer.tier", "gold")  # 1 fact in 6
+
+
+class Server:
+    """The cluster under test, and what it has used."""
+
+    def __init__(self, node: Elasticsearch) -> None:
+        self.node = node
+        assert node.process is not None
+        self._process = psutil.Process(node.process.pid)
+
+    def cpu(self) -> float:
+        """CPU seconds of all its processes so far."""
+        everyone = [self._process, *self._process.children(recursive=True)]
+        return sum(sum(process.cpu_times()[:2]) for process in everyone)
+
+    def call(self, method: str, path: str) -> Any:
+        """A request behind the product's back."""
+        request = urllib.request.Request(self.node.url + path, method=method)
+        with urllib.request.urlopen(request, timeout=600) as answer:
+            return json.load(answer)
+
+    def bytes_of(self, pattern: str) -> int:
+        """Bytes of the primary shards."""
+        return int(
+            self.call("GET", f"/{pattern}/_stats/store")["_all"]["primaries"]["store"]["size_in_bytes"]
+        )
+
+    def settle(self, pattern: str) -> tuple[int, int]:
+        """Bytes as written, and after merging to one segment."""
+        self.call("POST", f"/{pattern}/_refresh")
+        hot = self.bytes_of(pattern)
+        self.call("POST", f"/{pattern}/_forcemerge?max_num_segments=1")
+        self.call("POST", f"/{pattern}/_flush")
+        return hot, self.bytes_of(pattern)
+
+
+def main() -> None:
+    """Measure, print, and write one result file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spans", type=int, default=300_000, help="spans sent through the front door")
+    parser.add_argument("--facts", type=int, default=3_000_000, help="facts to grow to; 0 leaves that out")
+    parser.add_argument("--heap", default="2g", help="heap of Elasticsearch")
+    options = parser.parse_args()
+    figures: dict[str, Any] = {"machine": machine()}
+    with Elasticsearch(heap=options.heap) as node:
+        server = Server(node)
+        address = f"elasticsearch://127.0.0.1:{node.port}"
+        figures["floor"] = shown(
+            "floor: the same documents, straight to _bulk", floor(server, address, options.spans)
+        )
+        figures["way_in"] = shown("way in", way_in(server, address, options.spans, figures["floor"]))
+        figures["steps_us_per_span"] = shown("our CPU by step, us per span", steps.measure())
+        if options.facts:
+            figures["grown"] = shown("grown", grown(server, address, options.facts))
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-elasticsearch.json"
+    file.write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"\nwritten to benchmarks/results/{file.name}")
+
+
+def floor(server: Server, address: str, spans: int) -> dict[str, Any]:
+    """Documents per second that the engine takes with nothing of ours around it."""
+    store = ElasticsearchStore(f"{address}/floor")
+    store.prepare()
+    bodies = list(_bodies(address, spans))
+    client = Client(server.node.url)
+    used, began = server.cpu(), time.perf_counter()
+    with ThreadPoolExecutor(UNDER_WAY) as threads:
+        answers = threads.map(lambda body: client.bulk(body=body, filter_path="errors")["errors"], bodies)
+        assert not any(answers), "the floor's documents were refused"
+    server.call("POST", "/floor-facts-*/_refresh")
+    seconds, used = time.perf_counter() - began, server.cpu() - used
+    hot, closed = server.settle("floor-facts-*")
+    client.close()
+    store.close()
+    return {
+        "documents": spans,
+        "per_second": round(spans / seconds),
+        "elasticsearch_us_per_span": round(used * 1e6 / spans, 1),
+        "bytes_per_span_hot": round(hot / spans),
+        "bytes_per_span_closed": round(closed / spans),
+    }
+
+
+def _bodies(address: str, spans: int) -> Iterator[bytes]:
+    """Bulk bodies of about ``BULK`` bytes."""
+    cluster = Cluster(read_address(f"{address}/floor"))
+    packer = Packer(Codec(Shelf(cluster)))
+    packer.start()
+    waiting: list[bytes] = []
+    size = 0
+    for batch in batches(spans, time.time_ns() - spans * 2_000_000):
+        for stored in batch:
+            line = prepare(stored, "floor", packer)
+            assert isinstance(line, Line), line
+            waiting.append(line.data)
+            size += len(line.data)
+            if size >= BULK:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+def way_in(server: Server, address: str, spans: int, under: dict[str, Any]) -> dict[str, Any]:
+    """Through receiver, inbox and worker; then the same questions as people ask them."""
+    with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
+        node = RunningNode(
+            Path(folder) / "node",
+            THROUGHLINE_LOG_LEVEL="WARNING",
+            THROUGHLINE_STORE_URL=f"{address}/bench",
+        ).start()
+        try:
+            used = server.cpu()
+            figures = pass_through(node, spans)
+            used = server.cpu() - used
+            hot, closed = server.settle("bench-facts-*")
+            answers = _through_the_api(node) | _of_the_store(f"{address}/bench")
+        finally:
+            node.stop()
+    own = round(sum(figures["cpu_us_per_span"].values()), 1)
+    cpu = round(used * 1e6 / spans, 1)
+    return figures | {
+        "ratio_to_floor": round(figures["spans_per_second"] / under["per_second"], 2),
+        "our_cpu_us_per_span": own,
+        "elasticsearch_us_per_span": cpu,
+        "elasticsearch_ratio_to_floor": round(cpu / under["elasticsearch_us_per_span"], 2),
+        "bytes_per_span_hot": round(hot / spans),
+        "bytes_per_span_closed": round(closed / spans),
+        **answers,
+    }
+
+
+def _through_the_api(node: RunningNode) -> dict[str, float]:
+    """Medians in ms over HTTP, as a script or the dashboard asks."""
+    found = node.get("/api/v1/search?q=customer.tier:gold&limit=20")
+    traces = iter([fact["trace_id"] for fact in found["facts"]] * 10)
+    return {
+        "api_newest_20_ms": median(lambda: node.get("/api/v1/search?q=customer.tier:gold&limit=20")),
+        "api_trace_ms": median(lambda: node.get(f"/api/v1/traces/{next(traces)}")),
+    }
+
+
+def _of_the_store(address: str) -> dict[str, float]:
+    """Medians in ms of the store's own answers."""
+    store = ElasticsearchStore(address)
+    store.prepare()
+    try:
+        return {name: median(question) for name, question in _questions(store).items()}
+    finally:
+        store.close()
+
+
+def _questions(store: ElasticsearchStore) -> dict[str, Callable[[], object]]:
+    now = time.time_ns()
+    window = Window(start=now - 14 * 86_400 * 10**9, end=now)
+    common = Query(where=COMMON, window=window)
+
+    def traces() -> list[Stored]:
+        rows = store.search(common, limit=100).rows
+        ids = list(dict.fromkeys(row.trace_id for row in rows if row.trace_id))[:20]
+        where = Or(tuple(FieldIs("trace_id", one) for one in ids))
+        return list(store.facts_of(Query(where=where, window=window)))
+
+    row = store.search(common, limit=1).rows[0]
+    one = Query(where=FieldIs("trace_id", row.trace_id or ""))
+    return {
+        "store_newest_20_ms": lambda: store.search(common, limit=20),
+        "store_20_whole_traces_ms": traces,
+        "store_trace_ms": lambda: list(store.facts_of(one)),
+        "store_count_ms": lambda: store.count(common),
+    }
+
+
+def grown(server: Server, address: str, facts: int) -> dict[str, Any]:
+    """The same questions where there is ten times as much."""
+    name = f"{address}/grown"
+    store = ElasticsearchStore(name)
+    store.prepare()
+    began = time.perf_counter()
+    for batch in batches(facts, time.time_ns() - facts * 2_000_000):
+        store.write(batch)
+    seconds = time.perf_counter() - began
+    store.close()
+    server.settle("grown-facts-*")
+    return {"facts": facts, "written_per_second": round(facts / seconds), **_of_the_store(name)}
+
+
+if __name__ == "__main__":
+    main()
