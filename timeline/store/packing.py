@@ -94,6 +94,7 @@ class _Rest(msgspec.Struct, array_like=True, gc=False):
     more: _OfSpan | _OfEvent | None
 
 
+_HEADS: Final = tuple(bytes((which,)) for which in range(8))
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Rest).decode
 
@@ -128,7 +129,7 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
     if later is not None and fact.at is not None and usable(fact.at) and usable(later):
         length = later - fact.at
     scope, dropped, message, event = fact.scope, fact.dropped, fact.message, fact.event
-    rest = _Rest(
+    rest = (  # as _Rest is written
         receipt.received - fact.at if fact.at is not None and usable(fact.at) else receipt.received,
         receipt.position,
         receipt.variant * _VARIANT | receipt.partial * _PARTIAL | receipt.sampled * _SAMPLED,
@@ -156,7 +157,7 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
         fact.attributes,
         _more_of_span(fact, length, parent) if isinstance(fact, Span) else _more_of_event(fact, length),
     )
-    return bytes((which,)) + ids, _encode(rest)
+    return _HEADS[which] + ids, _encode(rest)
 
 
 def unpack(ids: bytes, rest: bytes) -> Stored:
