@@ -19,7 +19,7 @@ from django.utils import timezone
 from timeline import leases, records, wiring
 from timeline.cohorts.summarise import Summariser
 from timeline.errors import ThroughlineError, Unavailable
-from timeline.inbox.inbox import Inbox
+from timeline.inbox.inbox import SETTLED, Inbox
 from timeline.indexing import Drain
 from timeline.models import Arrival, Audit, Node, PartlyIndexed, Quarantined, Refusal, SignInLink
 
@@ -126,6 +126,13 @@ def summarise() -> None:
         _summarising.release()
 
 
+def _visibility_lag() -> int:
+    try:
+        return wiring.writer().visibility_lag
+    except Unavailable:
+        return SETTLED  # the store cannot be opened now: assume the longest
+
+
 class Sweeper(threading.Thread):
     """Empties the inbox even when every hint is lost."""
 
@@ -205,13 +212,15 @@ class Heartbeat(threading.Thread):
         """Write what waits in the inbox now."""
         now = time.time_ns()  # before the snapshot: what is accepted later is not vouched for
         backlog, tallies = self._inbox().snapshot()
+        settling = self._inbox().settling(_visibility_lag())
+        oldest = [at for at in (backlog.oldest, settling) if at is not None]
         behind = self._inbox().behind()
         state = {
             "started": self._started_at,
             "beat": now,
             "pending_requests": backlog.requests,
             "pending_items": backlog.items,
-            "oldest_pending": backlog.oldest,
+            "oldest_pending": min(oldest, default=None),
             "tally": msgspec.to_builtins(tallies),
             "summaries_behind": behind.oldest,
             "touches_lost": behind.lost,

@@ -55,6 +55,11 @@ def reading() -> Desk:
 
 def _store(*, writable: bool) -> Store:
     url: str = settings.THROUGHLINE["THROUGHLINE_STORE_URL"]
+    return open_store(url, writable=writable)
+
+
+def open_store(url: str, *, writable: bool) -> Store:
+    """The store at an address as ``THROUGHLINE_STORE_URL`` takes it, made where it is missing."""
     folder = Path(url.removeprefix("tantivy://")) if "://" in url else Path(settings.DATA_DIR) / "index"
     store = TantivyStore(folder, writable=writable)
     store.prepare()

@@ -6,6 +6,7 @@ gives an ``Opened``. Every test then runs once more with it, against the same mo
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import msgspec
 import pytest
 
 from tests.contract.pair import Pair
+from tests.servers import elasticsearch
+from timeline.store.elasticsearch.store import ElasticsearchStore
 from timeline.store.port import Store
 from timeline.store.tantivy import TantivyStore
 
@@ -57,10 +60,31 @@ def _embedded(folder: Path) -> Opened:
     return Opened(lambda: TantivyStore(folder / "index", writable=True), fields)
 
 
-ADAPTERS: dict[str, Callable[[Path], Opened]] = {"tantivy": _embedded}
+def _shared(folder: Path) -> Opened:
+    """On the one node of this test run, under a prefix of its own."""
+    address = elasticsearch.shared()
+    prefix = f"kit-{uuid.uuid4().hex[:12]}"
+
+    def names() -> list[str]:
+        return elasticsearch.call(address, "GET", f"/_cat/indices/{prefix}-*?h=index").decode().split()
+
+    def fields() -> int:
+        said = elasticsearch.call(address, "GET", f"/{prefix}-facts-*/_mapping")
+        return max(len(one["mappings"]["properties"]) for one in msgspec.json.decode(said).values())
+
+    def remove() -> None:
+        if left := names():
+            elasticsearch.call(address, "DELETE", "/" + ",".join(left))
+        elasticsearch.call(address, "DELETE", f"/_index_template/{prefix}-facts")
+
+    return Opened(lambda: ElasticsearchStore(f"elasticsearch://{address}/{prefix}"), fields, remove)
 
 
-@pytest.fixture(params=sorted(ADAPTERS))
+ADAPTERS: dict[str, Callable[[Path], Opened]] = {"tantivy": _embedded, "elasticsearch": _shared}
+_MARKS = {"elasticsearch": pytest.mark.server}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in sorted(ADAPTERS)])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
     """An adapter on empty data."""
     adapter = ADAPTERS[request.param](tmp_path)

@@ -21,6 +21,7 @@ from timeline.inbox.schema import connect
 from timeline.ingest.request import Accepted
 
 LEASE = 60 * 10**9  # ns; far beyond the longest write, short enough to be waited for
+SETTLED = 60 * 10**9  # ns after its release when a fact is seen by every search of any store
 RETRY_MEMORY = 7 * 86400 * 10**9  # how long the digest of a body is remembered
 _COLUMNS = "seq, id, signal, encoding, headers, body, received, workspace, sender, digest, items, retried"
 
@@ -177,14 +178,21 @@ class Inbox:
         facts touched, as (workspace, ``type:id``). Requests that another worker has
         taken over meanwhile are left alone and not counted; returns how many were ours.
         """
-        released = 0
+        released, oldest = 0, time.time_ns()
         with self._transaction() as connection:
             entries: list[Entry] = []
             for request, lines in outcome.items():
-                gone = connection.execute("DELETE FROM requests WHERE id = ? AND lease = ?", (request, lease))
-                if gone.rowcount:
+                gone = connection.execute(
+                    "DELETE FROM requests WHERE id = ? AND lease = ? RETURNING received", (request, lease)
+                ).fetchone()
+                if gone is not None:
                     released += 1
+                    oldest = min(oldest, gone[0])
                     entries.extend(lines)
+            now = time.time_ns()
+            connection.execute("DELETE FROM settling WHERE released < ?", (now - SETTLED,))
+            if released:
+                connection.execute("INSERT INTO settling VALUES (?, ?)", (now, oldest))
             _apply(connection, entries)
             touches.note(connection, dirty, self._room)
         return released
@@ -227,6 +235,13 @@ class Inbox:
         """What is accepted and not yet released, as of now."""
         row = self._read("SELECT count(*), coalesce(sum(items), 0), min(received) FROM requests")[0]
         return Backlog(requests=row[0], items=row[1], oldest=row[2])
+
+    def settling(self, lag: int) -> int | None:
+        """When the oldest of what was released in the last ``lag`` ns was received; ask for the backlog first."""
+        if not lag:
+            return None
+        rows = self._read("SELECT min(oldest) FROM settling WHERE released > ?", (time.time_ns() - lag,))
+        return rows[0][0]
 
     def waits(self) -> bool:
         """Whether any request is free to be claimed."""

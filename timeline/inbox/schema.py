@@ -7,7 +7,7 @@ from pathlib import Path
 
 from timeline.errors import QueueUnavailable
 
-VERSION = 2
+VERSION = 3
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS tally (
 CREATE TABLE IF NOT EXISTS dirty (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, touches INTEGER NOT NULL, names BLOB NOT NULL
 );
+-- released a moment ago, perhaps not yet seen by every search
+CREATE TABLE IF NOT EXISTS settling (released INTEGER NOT NULL, oldest INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS lost_touches (
     one INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, touches INTEGER NOT NULL
 );

@@ -14,13 +14,13 @@ from timeline.answers import Coverage, Gap, Verdict
 from timeline.inbox.inbox import Backlog
 from timeline.models import Declaration, Node, Outage, PartlyIndexed, Quarantined, Refusal, Sender
 from timeline.reading.lines import lines_of
+from timeline.reading.nodes import GONE, SILENT, reports
 from timeline.search.query import Window
 from timeline.search.times import HOUR, MINUTE
 from timeline.search.verdict import Evidence, Judgement, Missed, judge
 from timeline.store.port import Count
 
 COMMITTING = 500 * 10**6  # ns a request may be on its way to the disk: stamped, not yet in the inbox
-SILENT = 5 * 10**9  # ns without a heartbeat after which a process counts as down
 _DAY = 86400 * 10**9
 _Ranges = tuple[tuple[int, int], ...]
 
@@ -35,12 +35,21 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 class CoverageReader:
     """Gathers evidence: this node's inbox as it is now, other nodes by their last report.
 
-    ``backlog`` reads this node's inbox; ``lag`` is the store's visibility lag in ns.
+    ``backlog`` and ``settling`` read this node's inbox; ``lag`` is the store's visibility lag in ns.
     """
 
-    def __init__(self, *, node: str, backlog: Callable[[], Backlog], retention_days: int, lag: int) -> None:
+    def __init__(
+        self,
+        *,
+        node: str,
+        backlog: Callable[[], Backlog],
+        settling: Callable[[int], int | None],
+        retention_days: int,
+        lag: int,
+    ) -> None:
         self._node = node
         self._backlog = backlog
+        self._settling = settling
         self._retention = retention_days * _DAY
         self._lag = lag
 
@@ -48,18 +57,18 @@ class CoverageReader:
         """Evidence for a range, to be read before the store is asked."""
         now = time.time_ns()
         backlog = self._backlog()
-        receivers = list(Node.objects.filter(role="receiver"))
+        rows = list(Node.objects.all())
+        others = reports(rows, now, own=self._node)
+        receivers = [node for node in rows if node.role == "receiver"]
         silent = [node for node in receivers if now - node.beat > SILENT]
-        others = [node for node in receivers if node.name != self._node and node not in silent]
-        reached = [
+        waiting = [oldest for oldest in (backlog.oldest, *(o.oldest for o in others)) if oldest is not None]
+        settling = self._settling(self._lag)
+        up_to = [
             now - self._lag - COMMITTING,
-            *(node.beat for node in silent),
-            *(node.oldest_pending or node.beat for node in others),
-        ]
-        pending = [
-            oldest
-            for oldest in (backlog.oldest, *(node.oldest_pending for node in silent))
-            if oldest is not None
+            *(node.beat for node in silent if node.name == self._node),
+            *(other.beat - COMMITTING for other in others),
+            *waiting,
+            *([] if settling is None else [settling]),
         ]
         outages = sorted(
             [*Outage.objects.values_list("start", "end"), *((node.beat, now) for node in silent)],
@@ -68,14 +77,13 @@ class CoverageReader:
         evidence = Evidence(
             window=window,
             now=now,
-            up_to=min([*reached, *pending]),
-            pending_requests=backlog.requests + sum(node.pending_requests for node in others),
-            pending_items=backlog.items + sum(node.pending_items for node in others),
-            oldest_pending=min(
-                (o for o in (backlog.oldest, *(n.oldest_pending for n in others)) if o is not None),
-                default=None,
-            ),
+            up_to=min(up_to),
+            pending_requests=backlog.requests + sum(other.requests for other in others),
+            pending_items=backlog.items + sum(other.items for other in others),
+            oldest_pending=min(waiting, default=None),
             visibility_lag=self._lag,
+            silent=tuple((other.name, other.beat) for other in others if now - other.beat > GONE),
+            receivers=len(receivers),
             recorded_since=since,
             recorded=_without(since, now, outages),
             complete=tuple(Declaration.objects.values_list("start", "end")),

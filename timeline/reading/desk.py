@@ -43,7 +43,11 @@ class Desk:
         self._node = node
         self._rules = rules
         self._coverage = CoverageReader(
-            node=node, backlog=inbox.backlog, retention_days=retention_days, lag=store.visibility_lag
+            node=node,
+            backlog=inbox.backlog,
+            settling=inbox.settling,
+            retention_days=retention_days,
+            lag=store.visibility_lag,
         )
 
     def search(self, ask: Ask) -> SearchAnswer:
@@ -95,7 +99,7 @@ class Desk:
 
     def senders(self, *, workspace: str = "main") -> SendersAnswer:
         """The state of the way in."""
-        return senders(self._inbox, workspace=workspace)
+        return senders(self._inbox, self._node, workspace=workspace)
 
     def coverage(self, window: Window, *, workspace: str = "main") -> Coverage:
         """What answers over a range rest on now."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+import msgspec
 from django.db.models import Max, Sum
 from django.db.models.functions import Length
 
 from timeline.answers import NodeView, QuarantineView, SendersAnswer, SenderView
 from timeline.inbox.inbox import Inbox
-from timeline.models import Node, Outage, Quarantined, Refusal, Sender
-from timeline.reading.coverage import SILENT
+from timeline.models import Consumed, Node, Outage, Quarantined, Refusal, Sender
+from timeline.reading.nodes import SILENT, reports
 
 _SHOWN = 200
 _REMEDIES = {
@@ -21,14 +22,22 @@ _REMEDIES = {
 }
 
 
-def senders(inbox: Inbox, *, workspace: str = "main") -> SendersAnswer:
-    """The state of the way in; the tally and the backlog are of one instant."""
+def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswer:
+    """The state of the way in, summed over all nodes.
+
+    Tally and backlog of a node are of one instant: this one is asked itself, the others by their last report.
+    """
     now = time.time_ns()
     backlog, tallies = inbox.snapshot()
+    others = reports(Node.objects.all(), now, own=node)
+    lines = [msgspec.to_builtins(line) for line in tallies]
+    lines += (line for other in others for line in other.tally)
+    lines += (line for consumed in Consumed.objects.values_list("tally", flat=True) for line in consumed)
     tally: Counter[str] = Counter()
-    for line in tallies:
-        tally[line.what] += line.items
-    tally["inbox"] = backlog.items
+    for line in lines:
+        tally[line["what"]] += line["items"]
+    tally["inbox"] = backlog.items + sum(other.items for other in others if other.role != "consumer")
+    oldest = [at for at in (backlog.oldest, *(other.oldest for other in others)) if at is not None]
     refused = (
         Refusal.objects.filter(workspace=workspace).values("reason").annotate(n=Sum("items"), at=Max("last"))
     )
@@ -39,13 +48,13 @@ def senders(inbox: Inbox, *, workspace: str = "main") -> SendersAnswer:
         ),
         nodes=tuple(
             NodeView(
-                name=node.name,
-                role=node.role,
-                started=node.started,
-                beat=node.beat,
-                up=now - node.beat < SILENT,
+                name=row.name,
+                role=row.role,
+                started=row.started,
+                beat=row.beat,
+                up=now - row.beat < SILENT,
             )
-            for node in Node.objects.order_by("name", "role")
+            for row in Node.objects.order_by("name", "role")
         ),
         tally=dict(tally),
         refused=tuple((row["reason"], row["n"], row["at"]) for row in refused.order_by("-at")),
@@ -62,9 +71,9 @@ def senders(inbox: Inbox, *, workspace: str = "main") -> SendersAnswer:
             for row in kept.order_by("-at", "position")[:_SHOWN]
         ),
         outages=tuple(Outage.objects.order_by("-end").values_list("start", "end", "reason")[:_SHOWN]),
-        pending_requests=backlog.requests,
-        pending_items=backlog.items,
-        oldest_pending=backlog.oldest,
+        pending_requests=backlog.requests + sum(other.requests for other in others),
+        pending_items=backlog.items + sum(other.items for other in others),
+        oldest_pending=min(oldest, default=None),
     )
 
 

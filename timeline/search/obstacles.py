@@ -33,6 +33,7 @@ from typing import Final, Literal
 import msgspec
 
 from timeline.search.query import Window
+from timeline.search.ranges import minus, union
 from timeline.search.times import HOUR, SECOND, format_bound, format_moment, format_span, same_day
 
 MAX_NAMED: Final = 20  # obstacles of one kind that are named one by one
@@ -45,6 +46,7 @@ _MORE: Final = {
 Kind = Literal[
     "backlog",
     "refresh",
+    "silent",
     "outage",
     "before recording",
     "retention",
@@ -99,6 +101,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     oldest_pending: int | None = None  # received time; None: unknown, so any
     visibility_lag: int = 0
     settling: int = 3 * SECOND // 2  # what waits shorter is on its way: it moves the watermark, no more
+    silent: tuple[
+        tuple[str, int], ...
+    ] = ()  # nodes that stopped reporting, and the last that is known of each
+    receivers: int = 1
     recorded_since: int | None = None  # None: nothing was ever recorded
     recorded: tuple[tuple[int, int], ...] = ()
     complete: tuple[tuple[int, int], ...] = ()
@@ -118,6 +124,7 @@ def obstacles(evidence: Evidence) -> tuple[Obstacle, ...]:
         *_failed_reads(evidence),
         *_not_yet(evidence),
         *_backlog(evidence),
+        *_silent(evidence),
         *_unrecorded(evidence),
         *_retention(evidence),
         *_missed(evidence, "refused", evidence.refused),
@@ -202,6 +209,21 @@ def _backlog(evidence: Evidence) -> Iterator[Obstacle]:
     )
 
 
+def _silent(evidence: Evidence) -> Iterator[Obstacle]:
+    """Nodes that may hold what nobody else knows of."""
+    start, end = _arrivals(evidence)
+    for name, reported in evidence.silent:
+        if reported < end and evidence.now >= start:
+            yield Obstacle(
+                kind="silent",
+                sentence=f"Node {name} has not reported since {format_moment(reported, evidence.now)}.",
+                remedy="Start it again, so that what it holds is indexed; if it is gone for good, retire it.",
+                start=reported,
+                end=evidence.now,
+                link="/senders",
+            )
+
+
 def _unrecorded(evidence: Evidence) -> Iterator[Obstacle]:
     """Stretches in which nobody was there to receive: before recording, and outages."""
     since = evidence.recorded_since
@@ -216,8 +238,8 @@ def _unrecorded(evidence: Evidence) -> Iterator[Obstacle]:
             link="/",
         )
         return
-    open_parts = _minus([(start, end)], evidence.complete)
-    for low, high in _minus([(low, min(high, since)) for low, high in open_parts], evidence.recorded):
+    open_parts = minus([(start, end)], evidence.complete)
+    for low, high in minus([(low, min(high, since)) for low, high in open_parts], evidence.recorded):
         yield Obstacle(
             kind="before recording",
             sentence=f"Nothing was recorded before {format_bound(int(high), evidence.now)}.",
@@ -229,14 +251,17 @@ def _unrecorded(evidence: Evidence) -> Iterator[Obstacle]:
     late_parts = [
         (max(low, since), min(high + allowed_lateness(evidence), evidence.up_to)) for low, high in open_parts
     ]
-    outages = _minus(_union(late_parts), evidence.recorded)
-    yield from _bounded([_outage(int(low), int(high), evidence.now) for low, high in outages])
+    outages = minus(union(late_parts), evidence.recorded)
+    yield from _bounded([_outage(int(low), int(high), evidence) for low, high in outages])
 
 
-def _outage(start: int, end: int, now: int) -> Obstacle:
+def _outage(start: int, end: int, evidence: Evidence) -> Obstacle:
+    what = (
+        "No receiver was up" if evidence.receivers < 2 else f"Not all {evidence.receivers} receivers were up"
+    )
     return Obstacle(
         kind="outage",
-        sentence=f"No receiver was up {_between(start, end, now)}.",
+        sentence=f"{what} {_between(start, end, evidence.now)}.",
         remedy="Have the senders send that stretch again, then declare it complete.",
         start=start,
         end=end,
@@ -351,35 +376,3 @@ def _between(start: int, end: int, now: int) -> str:
 def plural(number: int, noun: str) -> str:
     """``1 request``, ``1,204 requests``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _union(ranges: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The same moments in order, without overlaps or empty ranges."""
-    merged: list[tuple[float, float]] = []
-    for low, high in sorted(one for one in ranges if one[0] < one[1]):
-        if merged and low <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return merged
-
-
-def _minus(
-    ranges: Sequence[tuple[float, float]], taken: Sequence[tuple[float, float]]
-) -> list[tuple[float, float]]:
-    """What of ``ranges`` no range of ``taken`` covers, in order."""
-    left: list[tuple[float, float]] = []
-    cover = _union(taken)
-    for start, end in _union(ranges):
-        low = start
-        for first, last in cover:
-            if last <= low:
-                continue
-            if first >= end:
-                break
-            if first > low:
-                left.append((low, first))
-            low = max(low, last)
-        if low < end:
-            left.append((low, end))
-    return left

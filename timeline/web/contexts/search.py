@@ -31,6 +31,7 @@ SEALS = {
 CAUSE_TITLES = {
     "backlog": "Inbox",
     "refresh": "Being indexed",
+    "silent": "Silent node",
     "outage": "Receiver outage",
     "before recording": "Before recording",
     "retention": "Retention",

@@ -29,6 +29,7 @@ def senders_page(answer: SendersAnswer) -> dict[str, Any]:
     return {
         "answer": answer,
         "sentence": _sentence(answer),
+        "several": len({node.name for node in answer.nodes}) > 1,
         "down": [node for node in answer.nodes if not node.up],
         "parts": parts,
         "received": received,

@@ -1,0 +1,57 @@
+"""What the other nodes last said of themselves: each has an inbox that only it can read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from timeline.models import Node
+
+SILENT = 5 * 10**9  # ns without a heartbeat after which a process counts as down
+GONE = 15 * 10**9  # ns without any report after which nobody knows what a node holds
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What one inbox, or one Kafka consumer, held at the moment ``beat``."""
+
+    name: str
+    role: str
+    beat: int
+    requests: int
+    items: int
+    oldest: int | None
+    tally: list[dict[str, Any]]
+
+
+def reports(rows: Iterable[Node], now: int, *, own: str) -> list[Report]:
+    """The last report of every inbox but that of node ``own``, which can be asked itself.
+
+    Worker and receiver of a node speak of the same inbox. The worker is believed while it is alive, since
+    it alone knows what it released a moment ago and nobody can find yet.
+    """
+    inboxes: dict[tuple[str, bool], list[Node]] = defaultdict(list)
+    for row in rows:
+        consumes = row.role == "consumer"
+        if consumes or row.name != own:
+            inboxes[row.name, consumes].append(row)
+    return [_report(_last(found, now)) for _, found in sorted(inboxes.items())]
+
+
+def _last(found: Sequence[Node], now: int) -> Node:
+    alive = [row for row in found if row.role == "worker" and now - row.beat <= SILENT]
+    return alive[0] if alive else max(found, key=lambda row: row.beat)
+
+
+def _report(row: Node) -> Report:
+    return Report(
+        name=row.name,
+        role=row.role,
+        beat=row.beat,
+        requests=row.pending_requests,
+        items=row.pending_items,
+        oldest=row.oldest_pending,
+        tally=row.tally,
+    )

@@ -1,0 +1,352 @@
+"""Writing: facts as bulks of a few MB, two under way at a time, each fact once.
+
+Every item is an ``op_type=create`` under the fact's id. What is there already is looked up once
+for the whole batch and told from other content; the rest of the port's outcomes follow from
+that, in the order the facts came. Nothing is confirmed that the cluster did not confirm.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, NamedTuple
+
+from timeline.domain import Stored
+from timeline.errors import StoreUnavailable, ThroughlineError
+from timeline.ingest.identity import variant_id
+from timeline.store.elasticsearch import mapping
+from timeline.store.elasticsearch.client import (
+    BUSY,
+    CLIENT_ERRORS,
+    Cluster,
+    pause,
+    status_of,
+    translate,
+)
+from timeline.store.elasticsearch.codec import Packer
+from timeline.store.elasticsearch.days import Days
+from timeline.store.elasticsearch.document import Line, prepare, replaced
+from timeline.store.elasticsearch.fetch import Fetch
+from timeline.store.port import ItemReport
+
+BULK_BYTES: Final = 3_000_000
+UNDER_WAY: Final = 2  # bulks of one process at a time
+PATIENCE: Final = 30.0  # s that a batch waits for a busy cluster
+ANSWER: Final = {"filter_path": "items.*.status,items.*.error.type,items.*.error.reason"}
+# what is wrong with the item itself, and will be each time
+_HOPELESS: Final = frozenset(
+    {
+        "mapper_parsing_exception",
+        "document_parsing_exception",
+        "parsing_exception",
+        "illegal_argument_exception",
+        "x_content_parse_exception",
+        "strict_dynamic_mapping_exception",
+        "number_format_exception",
+    }
+)
+
+
+class _Known(NamedTuple):
+    """What is remembered of a fact: enough to tell a repeat from a variant."""
+
+    content: str
+    request: str
+    partial: bool
+
+
+class _Answer(NamedTuple):
+    """What became of one line: stored, there already, or refused with a reason."""
+
+    there: bool = False
+    reason: str = ""
+
+
+class Writer:
+    """Writes to one cluster; safe for use by several threads."""
+
+    def __init__(self, cluster: Cluster, packer: Packer, fetch: Fetch, days: Days) -> None:
+        self._cluster, self._packer, self._fetch, self._days = cluster, packer, fetch, days
+        self._threads = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="throughline-bulk")
+        self._turn = threading.Condition()
+        self._running = 0
+        self._closed = False
+        self._touched: set[str] = set()  # days written and not refreshed by us since
+
+    def write(self, facts: Sequence[Stored], *, visible: bool) -> list[ItemReport]:
+        """One outcome per fact, in order, once all are durable."""
+        with self._turn:
+            if self._closed:
+                raise StoreUnavailable("the store was closed", remedy="write after the restart")
+            self._running += 1
+        try:
+            if facts:
+                self._packer.start()
+            reports = _Batch(self, facts).run()
+            if visible:
+                self.refresh()
+            return reports
+        finally:
+            with self._turn:
+                self._running -= 1
+                self._turn.notify_all()
+
+    def line(self, stored: Stored) -> Line | str:
+        """The lines of a fact, or why it is refused."""
+        line = prepare(stored, self._cluster.prefix, self._packer)
+        if isinstance(line, str):
+            return line
+        return self._days.refusal(line.day) or line
+
+    def refresh(self) -> None:
+        """Let searches see what this process has written."""
+        with self._turn:
+            days, self._touched = self._touched, set()
+        if not days:
+            return
+        try:
+            self.refresh_days(days)
+        except StoreUnavailable:
+            with self._turn:
+                self._touched |= days
+            raise
+
+    def refresh_days(self, days: Iterable[str]) -> None:
+        """Let searches see all that was written to these days."""
+        names = ",".join(sorted(mapping.facts_index(self._cluster.prefix, day) for day in set(days)))
+        answer = self._cluster.ask(
+            "POST", f"/{names}/_refresh", params={"ignore_unavailable": "true"}, doing="making facts visible"
+        )
+        if answer["_shards"]["failed"]:
+            raise StoreUnavailable("some shards could not make facts visible", remedy="try again")
+
+    def send(self, lines: Sequence[Line]) -> list[_Answer]:
+        """Store these lines durably; one answer for each, in order."""
+        answers: list[_Answer] = [_Answer()] * len(lines)
+        waiting = [(part, self.submit(lines[part])) for part in _parts(lines)]
+        for part, future in waiting:
+            answers[part] = future.result()
+        return answers
+
+    def submit(self, lines: Sequence[Line]) -> Future[list[_Answer]]:
+        """As ``send``, for one bulk, without waiting."""
+        return self._threads.submit(self._store, lines)
+
+    def _store(self, lines: Sequence[Line]) -> list[_Answer]:
+        """One bulk, again and again until each item has a lasting answer, within ``PATIENCE``."""
+        with self._turn:
+            self._touched.update(line.day for line in lines)
+        answers: list[_Answer | None] = [None] * len(lines)
+        missing = list(range(len(lines)))
+        deadline, failures, size = time.monotonic() + PATIENCE, 0, len(lines)
+        while missing:
+            part = missing[:size]
+            failure = self._once([lines[place] for place in part], part, answers)
+            missing = [place for place in missing if answers[place] is None]
+            if failure is None:
+                continue
+            failures += 1
+            size = max(1, size // 2)
+            wait = pause(failures)
+            if time.monotonic() + wait > deadline:
+                raise failure
+            time.sleep(wait)
+        return [answer for answer in answers if answer is not None]
+
+    def _once(
+        self, lines: list[Line], places: list[int], answers: list[_Answer | None]
+    ) -> ThroughlineError | None:
+        """Send a bulk and note what is settled; a failure that may pass is returned."""
+        body = b"".join([line.data for line in lines])
+        doing = f"storing {len(lines)} facts"
+        try:
+            items = self._cluster.once("POST", "/_bulk", body, params=ANSWER, lines=True)["items"]
+        except CLIENT_ERRORS as error:
+            failure = translate(error, doing)
+            if status_of(error) in BUSY or (status_of(error) == 413 and len(lines) > 1):
+                failure.__cause__ = error
+                return failure
+            raise failure from error
+        failed: ThroughlineError | None = None
+        for place, item in zip(places, items, strict=True):
+            result = item["create"]
+            status = result["status"]
+            if status == 201:
+                answers[place] = _Answer()
+            elif status == 409:
+                answers[place] = _Answer(there=True)
+            elif status in (400, 413) and result.get("error", {}).get("type") in _HOPELESS:
+                error_ = result["error"]
+                answers[place] = _Answer(reason=f"the cluster cannot keep it: {str(error_['reason'])[:300]}")
+            else:
+                failed = failed or _item_failure(result, doing)
+        return failed
+
+    def known(self, ids: Sequence[str]) -> dict[str, _Known]:
+        """What is stored under these ids, in any workspace, and not only what was visible."""
+        self.refresh_days(self._days.of(fact_id) for fact_id in ids)
+        found = self._fetch.by_ids(ids, workspace=None)
+        return {
+            stored.receipt.id: _Known(stored.receipt.content, stored.receipt.request, stored.receipt.partial)
+            for stored in found.values()
+        }
+
+    def close(self) -> None:
+        """Wait for what is being written and let others see it."""
+        with self._turn:
+            self._closed = True
+            while self._running:
+                self._turn.wait()
+        self._threads.shutdown()
+        self.refresh()
+
+
+def _item_failure(result: dict[str, Any], doing: str) -> StoreUnavailable:
+    error = result.get("error", {})
+    kind, reason = error.get("type", ""), str(error.get("reason", ""))[:300]
+    remedy = "look into the log of the cluster"
+    if kind == "cluster_block_exception":
+        remedy = "free disk on the nodes of the cluster; Elasticsearch then lifts the block"
+    elif kind == "validation_exception":
+        remedy = "raise cluster.max_shards_per_node, add nodes, or shorten the retention"
+    elif result["status"] == 429:
+        remedy = "the cluster is busy: give it time, or add nodes"
+    return StoreUnavailable(f"the cluster failed while {doing}: {kind} {reason}", remedy=remedy)
+
+
+def _parts(lines: Sequence[Line]) -> Iterable[slice]:
+    """The lines in parts of about ``BULK_BYTES``."""
+    start = size = 0
+    for place, line in enumerate(lines):
+        if size and size + len(line.data) > BULK_BYTES:
+            yield slice(start, place)
+            start, size = place, 0
+        size += len(line.data)
+    if start < len(lines):
+        yield slice(start, len(lines))
+
+
+class _Batch:
+    """The facts of one write, and what became of them."""
+
+    def __init__(self, writer: Writer, facts: Sequence[Stored]) -> None:
+        self._writer, self._facts = writer, facts
+        self._reports: list[ItemReport | None] = [None] * len(facts)
+        self._known: dict[str, _Known] = {}
+
+    def run(self) -> list[ItemReport]:
+        """Store what is new first, then settle repeats and variants in the order they came."""
+        waiting = list(range(len(self._facts)))
+        while waiting:
+            waiting = self._settle(self._first(waiting))
+        return [report for report in self._reports if report is not None]
+
+    def _first(self, waiting: list[int]) -> list[int]:
+        """Send the first fact of each id; returns the places that are still open, in order.
+
+        A bulk leaves as soon as it is full, so the cluster works while the next is built.
+        """
+        seen: set[str] = set()
+        later: list[int] = []
+        bulks: list[tuple[list[int], list[Line], Future[list[_Answer]]]] = []
+        places: list[int] = []
+        lines: list[Line] = []
+        size = 0
+        for place in waiting:
+            stored = self._facts[place]
+            fact_id = stored.receipt.id
+            if fact_id in seen or fact_id in self._known:
+                later.append(place)
+                continue
+            line = self._writer.line(stored)
+            if isinstance(line, str):
+                self._refuse(place, line)
+                continue
+            seen.add(fact_id)
+            places.append(place)
+            lines.append(line)
+            size += len(line.data)
+            if size >= BULK_BYTES:
+                if len(bulks) >= UNDER_WAY:
+                    bulks[-UNDER_WAY][2].result()  # let the cluster catch up
+                bulks.append((places, lines, self._writer.submit(lines)))
+                places, lines, size = [], [], 0
+        if lines:
+            bulks.append((places, lines, self._writer.submit(lines)))
+        there = [place for sent in bulks for place in self._note(sent[0], sent[1], sent[2].result())]
+        if there:
+            self._known |= self._writer.known([self._facts[place].receipt.id for place in there])
+        return sorted(there + later)
+
+    def _note(self, places: list[int], lines: list[Line], answers: list[_Answer]) -> list[int]:
+        """Reports for what was stored or refused; returns the places of what was there."""
+        there = []
+        for place, line, answer in zip(places, lines, answers, strict=True):
+            if answer.there:
+                there.append(place)
+            elif answer.reason:
+                self._refuse(place, answer.reason)
+            else:
+                self._stored(place, line.stored, "stored")
+        return there
+
+    def _settle(self, open_: list[int]) -> list[int]:
+        """Repeats and variants of what is known by now; returns what must be sent as if new."""
+        again: list[int] = []
+        sending: dict[str, tuple[int, Line]] = {}
+        repeats: list[tuple[int, str]] = []
+        for place in open_:
+            stored = self._facts[place]
+            known = self._known.get(stored.receipt.id)
+            if known is None:  # the first of its id was refused, or has expired meanwhile
+                again.append(place)
+            elif known.content == stored.receipt.content:
+                repeats.append((place, stored.receipt.id))
+            else:
+                own = variant_id(stored)
+                if own not in self._known and own not in sending:
+                    line = self._writer.line(replaced(stored, id=own, variant=True))
+                    if isinstance(line, str):
+                        self._refuse(place, line)
+                        continue
+                    sending[own] = (place, line)
+                else:
+                    repeats.append((place, own))
+        repeats += self._send_variants(sending)
+        for place, fact_id in repeats:
+            known = self._known.get(fact_id)
+            if known is None:  # as above, for a variant
+                again.append(place)
+                continue
+            self._reports[place] = ItemReport(
+                id=fact_id, outcome="already", request=known.request, partial=known.partial
+            )
+        return sorted(again)
+
+    def _send_variants(self, sending: dict[str, tuple[int, Line]]) -> list[tuple[int, str]]:
+        """Store variants; returns those that were there."""
+        if not sending:
+            return []
+        answers = self._writer.send([line for _, line in sending.values()])
+        there: list[tuple[int, str]] = []
+        for (own, (place, line)), answer in zip(sending.items(), answers, strict=True):
+            if answer.there:
+                there.append((place, own))
+            elif answer.reason:
+                self._refuse(place, answer.reason)
+            else:
+                self._stored(place, line.stored, "variant")
+        if there:
+            self._known |= self._writer.known([own for _, own in there])
+        return there
+
+    def _stored(self, place: int, stored: Stored, outcome: Any) -> None:
+        receipt = stored.receipt
+        self._known[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
+        self._reports[place] = ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
+
+    def _refuse(self, place: int, reason: str) -> None:
+        receipt = self._facts[place].receipt
+        self._reports[place] = ItemReport(id=receipt.id, outcome="refused", reason=reason)

@@ -1,0 +1,201 @@
+"""A fact as two lines of a bulk request, built in one pass and without a parser in between."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import orjson
+
+from timeline.domain import Fact, Receipt, Span, Stored
+from timeline.ingest.identity import moment, placed
+from timeline.search.tokens import Tokens, fact_tokens, field_affixes, field_token, safe, value_token
+from timeline.store.elasticsearch.codec import Packer
+from timeline.store.elasticsearch.names import (
+    LONGEST,
+    MAX_INT,
+    MIN_INT,
+    MS,
+    any_long,
+    clamp,
+    day_of,
+    is_id,
+    ranks,
+    units,
+    wire,
+    wire_word,
+)
+
+VARIANT: Final = field_token("variant", "yes")
+_dumps = orjson.dumps
+_MAX_KNOWN: Final = 4_096
+
+
+class Line(NamedTuple):
+    """A fact ready to be sent: its day, its lines, and what a report of it says."""
+
+    stored: Stored
+    day: str
+    data: bytes
+
+
+# What stands around the value in the tokens of each built-in field, worked out once.
+_AFFIXES: Final = {
+    name: field_affixes(name)
+    for name in (
+        "identity", "workspace", "trace_id", "span_id", "parent_id", "link", "event_id",
+        "correlation_id", "causation_id", "entity", "context",
+    )
+}  # fmt: skip
+_TRACE, _SPAN, _PARENT = _AFFIXES["trace_id"], _AFFIXES["span_id"], _AFFIXES["parent_id"]
+
+
+def _pairs(fact: Fact) -> list[tuple[str, str]]:
+    """The rarer built-in fields of a fact."""
+    pairs: list[tuple[str, str]] = []
+    if isinstance(fact, Span):
+        for link in fact.links:
+            pairs.append(("link", link.ref.trace_id))
+            pairs.append(("link", f"{link.ref.trace_id}/{link.ref.span_id}"))
+    event = fact.event
+    if event is not None:
+        for name, value in (
+            ("event_id", event.id),
+            ("correlation_id", event.correlation_id),
+            ("causation_id", event.causation_id),
+        ):
+            if value:
+                pairs.append((name, value))
+    pairs.extend(("entity", f"{entity.type}:{entity.id}") for entity in fact.entities)
+    pairs.extend(("context", f"{entity.type}:{entity.id}") for entity in fact.context)
+    return pairs
+
+
+def _field_tokens(stored: Stored) -> str:
+    """Tokens of the built-in fields that have no column, the id apart."""
+    fact, receipt = stored.fact, stored.receipt
+    own, tenant = _AFFIXES["identity"], _AFFIXES["workspace"]
+    tokens = [f"{own[0]}{safe(receipt.identity)} {tenant[0]}{safe(receipt.workspace)}"]
+    if receipt.variant:
+        tokens.append(VARIANT)
+    if fact.ref is not None:
+        trace_id, span_id = safe(fact.ref.trace_id), safe(fact.ref.span_id)
+        tokens.append(f"{_TRACE[0]}{trace_id} {_SPAN[0]}{span_id}{_SPAN[1]}")
+    if isinstance(fact, Span) and fact.parent:
+        tokens.append(f"{_PARENT[0]}{safe(fact.parent)}{_PARENT[1]}")
+    for name, value in _pairs(fact):
+        start, end = _AFFIXES[name]
+        tokens.append(f"{start}{safe(value)}{end}")
+    return " ".join(tokens)
+
+
+_known_facets: dict[tuple[Any, ...], bytes] = {}
+
+
+def _facets(fact: Fact) -> bytes:
+    """The facet fields as the inside of a JSON object, remembered: few facts differ in them."""
+    span = isinstance(fact, Span)
+    key = (
+        "span" if span else "event",
+        (fact.event.type if fact.event else None) or "",
+        fact.service,
+        fact.name,
+        (fact.message.destination if fact.message else None) or "",
+        fact.status if isinstance(fact, Span) else "unset",
+        fact.kind if isinstance(fact, Span) else "",
+        fact.environment,
+    )
+    known = _known_facets.get(key)
+    if known is None:
+        names = ("fact", "type", "service", "name", "destination", "status", "span_kind", "environment")
+        values = {name: value_token(value) for name, value in zip(names, key, strict=True) if value}
+        known = _dumps(values)[1:-1] + b","
+        if len(known) < 1_000:
+            if len(_known_facets) >= _MAX_KNOWN:
+                _known_facets.clear()
+            _known_facets[key] = known
+    return known
+
+
+def _long_apart(tokens: str) -> tuple[str, bytes]:
+    """The tokens that the cluster keeps whole in ``kv``, and a field with the longer ones."""
+    every = tokens.split(" ")
+    short = [token for token in every if units(token) <= LONGEST]
+    long = list(dict.fromkeys(token for token in every if units(token) > LONGEST))
+    return " ".join(short), b'"long":' + _dumps(long) + b","
+
+
+def _text(tokens: Tokens) -> bytes:
+    if not tokens.text:
+        return b""
+    text = wire(tokens.text)
+    if any_long(text):
+        text = " ".join(wire_word(word) for word in tokens.text.split(" "))
+    return b'"text":' + _dumps(text) + b","
+
+
+def refusal(stored: Stored) -> str:
+    """Why a fact can never be kept in this index, or nothing."""
+    receipt = stored.receipt
+    for name, number in (("tie", receipt.tie), ("received", receipt.received)):
+        if not MIN_INT <= number <= MAX_INT:
+            return f"{name} does not fit 64 bits"
+    if not is_id(receipt.id):
+        return "its id is not 20 characters of base64url"
+    return ""
+
+
+def prepare(stored: Stored, prefix: str, packer: Packer) -> Line | str:
+    """The lines of a fact, or why it can never be kept."""
+    reason = refusal(stored)
+    if reason:
+        return reason
+    try:
+        tokens = fact_tokens(stored.fact)
+        if tokens.partial and not stored.receipt.partial:
+            stored = replaced(stored, partial=True)
+        return _line(stored, tokens, prefix, packer)
+    except UnicodeEncodeError:
+        return "it holds text that is not valid Unicode"
+    except (OverflowError, TypeError, RecursionError) as error:
+        return f"it holds a value that cannot be kept: {str(error)[:200]}"
+
+
+def _line(stored: Stored, tokens: Tokens, prefix: str, packer: Packer) -> Line:
+    fact, receipt = stored.fact, stored.receipt
+    kv, long = wire(f"{_field_tokens(stored)} {tokens.kv}"), b""
+    if any_long(kv):
+        kv, long = _long_apart(kv)
+    at = placed(stored)
+    high, low = ranks(receipt.id)
+    day = day_of(moment(receipt.id))
+    start, until = fact.at, fact.until
+    took = b"" if start is None or until is None else b'"duration":%d,' % clamp(until - start)
+    data = (
+        b'{"create":{"_index":"%b-facts-%b","_id":"%b"}}\n{"kv":%b,%b%b%b%b"placed":%d,"ms":%d,"received":%d,"tie":%d,"high":%d,"low":%d,"whole":"%b"}\n'
+        % (
+            prefix.encode(),
+            day.encode(),
+            receipt.id.encode(),
+            _dumps(kv),
+            long,
+            _text(tokens),
+            _facets(fact),
+            took,
+            at,
+            at // MS,
+            receipt.received,
+            receipt.tie,
+            high,
+            low,
+            b64encode(packer.pack(stored)),
+        )
+    )
+    return Line(stored, day, data)
+
+
+def replaced(stored: Stored, **receipt: object) -> Stored:
+    """The fact with another receipt."""
+    changed: Receipt = msgspec.structs.replace(stored.receipt, **receipt)
+    return msgspec.structs.replace(stored, receipt=changed)

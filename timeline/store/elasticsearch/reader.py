@@ -1,0 +1,190 @@
+"""Answering questions about facts: lists, counts, whole facts, sightings, streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from timeline.domain import Row, Stored
+from timeline.errors import BadQuery
+from timeline.search.query import Query
+from timeline.search.tokens import field_token
+from timeline.store.elasticsearch import mapping
+from timeline.store.elasticsearch.compile import Dsl, both, compiled, negated, token, variants, within
+from timeline.store.elasticsearch.cursor import read_cursor, write_cursor
+from timeline.store.elasticsearch.fetch import (
+    SECONDS,
+    Fetch,
+    Place,
+    insist,
+    listing,
+    partial_of,
+    place_of,
+    sorting,
+)
+from timeline.store.port import Count, Order, Page, Sighting
+
+MAX_PAGE: Final = 10_000
+STREAM: Final = 1_000  # facts of one step of a stream, while they are small
+STREAM_BYTES: Final = 4_000_000  # of facts in one step
+KEEP_ALIVE: Final = "5m"  # how long a stream may pause between two steps
+
+
+def _asked(query: Query, order: str) -> tuple[Any, ...]:
+    # not the range: "the last 24 hours" has moved on by the next page, and a place stays a place in it
+    return (query.where, query.workspace, query.window.on, order)
+
+
+class Reader:
+    """Answers questions from what is visible now; safe for use by several threads."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    def search(self, query: Query, limit: int, order: Order, cursor: str | None) -> Page:
+        """One page of rows."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise BadQuery(f"a page has 1 to {MAX_PAGE} rows, not {limit}")
+        after = None
+        if cursor is not None:
+            after = Place(*read_cursor(cursor, _asked(query, order), tuple[int, int, int, int]))
+        body = listing(compiled(query), order, limit + 1, after)
+        path = self._fetch.days.path(query.window)
+        answer = self._fetch.search(path, body, "searching", whole=False)
+        hits = answer["hits"]["hits"]
+        rows = tuple(Row.of(self._fetch.stored(hit)) for hit in hits[:limit])
+        following = None
+        if len(hits) > limit:
+            following = write_cursor(tuple(place_of(hits[limit - 1])), _asked(query, order))
+        return Page(rows=rows, next=following, partial=partial_of(answer))
+
+    def count(self, query: Query, limit: int | None) -> Count:
+        """How many match."""
+        asked, path = compiled(query), self._fetch.days.path(query.window)
+        up_to = True if limit is None else limit + 1
+        own = _counting(both(asked, negated(variants())), up_to)
+        others = _counting(both(asked, variants()), True)
+        counted, varied = self._fetch.searches([(path, own), (path, others)], "counting")
+        value = _total(counted)
+        cut = limit is not None and value > limit
+        return Count(
+            value=limit if cut and limit is not None else value,
+            at_least=cut,
+            variants=_total(varied),
+            partial=tuple(dict.fromkeys(partial_of(counted) + partial_of(varied))),
+        )
+
+    def get(self, ids: Sequence[str], workspace: str) -> list[Stored | None]:
+        """Whole facts by id."""
+        found = self._fetch.by_ids(ids, workspace)
+        return [found.get(fact_id) for fact_id in ids]
+
+    def group(self, identity: str, workspace: str) -> list[Stored]:
+        """Every fact of an identity, smallest content hash first."""
+        query = within(workspace, token(field_token("identity", identity)))
+        path = mapping.facts_pattern(self._fetch.cluster.prefix)
+        found: list[Stored] = []
+        after: Place | None = None
+        while True:
+            answer = self._fetch.search(path, listing(query, "oldest", STREAM, after), "reading variants")
+            hits = answer["hits"]["hits"]
+            found.extend(self._fetch.stored(hit) for hit in hits)
+            if len(hits) < STREAM:
+                return sorted(found, key=lambda stored: (stored.receipt.content, stored.receipt.id))
+            after = place_of(hits[-1])
+
+    def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
+        """One sighting per question; the oldest match is only looked for where there are several."""
+        asked = [(self._fetch.days.path(query.window), compiled(query)) for query in queries]
+        newest = list(self._fetch.searches([(path, _newest(dsl)) for path, dsl in asked], "looking up"))
+        several = [place for place, answer in enumerate(newest) if _total(answer) > 1]
+        oldest = self._fetch.searches(
+            [(asked[place][0], _oldest(asked[place][1])) for place in several], "looking up"
+        )
+        first = dict(zip(several, oldest, strict=True))
+        return [self._sighting(answer, first.get(place)) for place, answer in enumerate(newest)]
+
+    def _sighting(self, newest: dict[str, Any], oldest: dict[str, Any] | None) -> Sighting:
+        """First, last and newest go over variants too: a variant has been seen."""
+        partial = tuple(dict.fromkeys(partial_of(newest) + (partial_of(oldest) if oldest else ())))
+        hits = newest["hits"]["hits"]
+        if not hits:
+            return Sighting(partial=partial)
+        others = newest["aggregations"]["variants"]["doc_count"]
+        first = oldest["hits"]["hits"] if oldest else hits
+        return Sighting(
+            count=_total(newest) - others,
+            variants=others,
+            first=place_of((first or hits)[0]).time,
+            last=place_of(hits[0]).time,
+            newest=Row.of(self._fetch.stored(hits[0])),
+            partial=partial,
+        )
+
+    def newest(self, query: Dsl, path: str, count: int) -> list[Stored]:
+        """The newest facts of a compiled question."""
+        answer = self._fetch.search(path, listing(query, "newest", count), "reading the newest facts")
+        return [self._fetch.stored(hit) for hit in answer["hits"]["hits"]]
+
+    def facts_of(self, query: Query) -> Iterator[Stored]:
+        """Every match as of the first step, oldest first, a step in memory at a time."""
+        asked = compiled(query)
+        cluster = self._fetch.cluster
+        opened = cluster.found(
+            "POST",
+            f"/{self._fetch.days.path(query.window)}/_pit",
+            params={"keep_alive": KEEP_ALIVE, "ignore_unavailable": "true"},
+            doing="opening a stream",
+        )
+        if opened is None:
+            return
+        pit = opened["id"]
+        try:
+            body, size = listing(asked, "oldest", STREAM), STREAM
+            while True:
+                body["pit"] = {"id": pit, "keep_alive": KEEP_ALIVE}
+                answer = cluster.ask(
+                    "POST",
+                    "/_search",
+                    body,
+                    params={"allow_partial_search_results": "false"},
+                    doing="streaming facts",
+                    question=True,
+                )
+                pit = insist(answer, "streaming facts").get("pit_id", pit)
+                hits = answer["hits"]["hits"]
+                for hit in hits:
+                    yield self._fetch.stored(hit)
+                if len(hits) < size:
+                    return
+                held = sum(len(hit["fields"]["whole"][0]) for hit in hits)
+                size = max(1, min(STREAM, size * STREAM_BYTES // max(held, 1)))
+                body |= {"size": size, "search_after": hits[-1]["sort"]}
+        finally:
+            cluster.found("DELETE", "/_pit", {"id": pit}, doing="closing a stream")
+
+
+def _counting(query: Dsl, up_to: bool | int) -> Dsl:
+    return {"query": query, "size": 0, "track_total_hits": up_to, "timeout": SECONDS}
+
+
+def _total(answer: dict[str, Any]) -> int:
+    return int(answer["hits"]["total"]["value"])
+
+
+def _newest(query: Dsl) -> Dsl:
+    return listing(query, "newest", 1) | {
+        "track_total_hits": True,
+        "aggs": {"variants": {"filter": variants()}},
+    }
+
+
+def _oldest(query: Dsl) -> Dsl:
+    return {
+        "query": query,
+        "sort": sorting("oldest"),
+        "size": 1,
+        "stored_fields": "_none_",
+        "track_total_hits": False,
+        "timeout": SECONDS,
+    }
