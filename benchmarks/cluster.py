@@ -20,7 +20,7 @@ from typing import Any, Final
 import psutil
 from elasticsearch import Elasticsearch as Client
 from tests.servers.elasticsearch import Elasticsearch
-from timeline.store.elasticsearch import ElasticsearchStore
+from timeline.store.elasticsearch.store import ElasticsearchStore
 from timeline.store.elasticsearch.address import read_address
 from timeline.store.elasticsearch.admin import Shelf
 from timeline.store.elasticsearch.client import Cluster

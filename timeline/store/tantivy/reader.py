@@ -97,8 +97,8 @@ class State:
             query = one_of(id_token(fact_id) for fact_id in chunk)
             if workspace is not None:
                 query = self.within(workspace, query)
-            hits = self.searcher.search(query, limit=len(chunk), count=False).hits
-            if len(hits) == len(chunk):  # others of the same identities may have come first
+            hits = self.searcher.search(query, limit=len(chunk) + 1, count=False).hits
+            if len(hits) > len(chunk):  # some identities have facts at other times
                 hits = self.searcher.search(query, limit=max(self.count(query), 1), count=False).hits
             wanted = frozenset(chunk)
             for _, address in hits:
