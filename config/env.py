@@ -15,6 +15,9 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from timeline.store.elasticsearch.address import EXAMPLE as SHARED_STORE
+from timeline.store.elasticsearch.address import read_address
+
 POSTGRES = ("postgres", "postgresql")
 _POSTGRES_OPTIONS = {"sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"}
 _BROKERS = ("amqp", "amqps", "redis", "rediss")
@@ -61,8 +64,10 @@ def _origins(text: str) -> list[str]:
 
 
 def _store(text: str) -> str:
-    if text != "tantivy" and not text.startswith("tantivy:///"):
-        raise ValueError("it must be tantivy, or tantivy:///a/folder")
+    if text.startswith(("elasticsearch://", "elasticsearch+https://")):
+        read_address(text)
+    elif text != "tantivy" and not text.startswith("tantivy:///"):
+        raise ValueError(f"it must be tantivy, tantivy:///a/folder, or {SHARED_STORE}")
     return text
 
 
@@ -123,7 +128,7 @@ TABLE = (
     Setting("THROUGHLINE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _list, "trace.example.org", "host names the dashboard answers to"),
     Setting("THROUGHLINE_CORS_ORIGINS", "", _origins, "https://shop.example.org", "origins whose browsers may send to the receiver"),
     Setting("THROUGHLINE_RETENTION_DAYS", "14", _between(1, 3650), "30", "days a fact is kept, by its own time"),
-    Setting("THROUGHLINE_STORE_URL", "tantivy", _store, "tantivy:///srv/index", "where facts are stored; a folder in the data folder by default"),
+    Setting("THROUGHLINE_STORE_URL", "tantivy", _store, SHARED_STORE, "where facts are stored: a folder (in the data folder by default), or an Elasticsearch cluster", secret=True),
     Setting("THROUGHLINE_BROKER_URL", "filesystem://", _broker, "amqp://user:password@rabbitmq:5672/throughline", "Celery's broker, which carries hints only: filesystem, amqp, amqps, redis or rediss", secret=True),
     Setting("DATABASE_URL", "", _database, "postgres://user:password@db:5432/throughline", "relational database, PostgreSQL or SQLite; a file in the data folder where empty", secret=True),
     Setting("THROUGHLINE_SECRET_KEY", "", str, "50 random characters", "signs sessions; made once in the data folder where empty", secret=True),

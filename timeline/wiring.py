@@ -30,7 +30,7 @@ def reader() -> Store:
 
 
 def writer() -> Store:
-    """The store, for the one process that writes (the worker)."""
+    """The store, for a process that writes: of a folder only one can, the worker."""
     with _one_writer:  # several threads ask at once when a worker starts
         return _writer()
 
@@ -59,7 +59,18 @@ def _store(*, writable: bool) -> Store:
 
 
 def open_store(url: str, *, writable: bool) -> Store:
-    """The store at an address as ``THROUGHLINE_STORE_URL`` takes it, made where it is missing."""
+    """The store at an address as ``THROUGHLINE_STORE_URL`` takes it, made where it is missing.
+
+    Only a folder tells one that writes from one that reads: of a cluster every process may do both.
+    """
+    if url.startswith("elasticsearch"):
+        # here, since a node on a folder has no use for what this loads
+        from timeline.store.elasticsearch.store import ElasticsearchStore
+
+        retention = settings.THROUGHLINE["THROUGHLINE_RETENTION_DAYS"]
+        shared = ElasticsearchStore(url, retention_days=retention)
+        shared.prepare()
+        return shared
     folder = Path(url.removeprefix("tantivy://")) if "://" in url else Path(settings.DATA_DIR) / "index"
     store = TantivyStore(folder, writable=writable)
     store.prepare()

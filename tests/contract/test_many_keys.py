@@ -21,7 +21,7 @@ def test_a_million_distinct_keys_add_no_field_and_are_found(opened: Opened) -> N
     store.write([with_keys(0)])
     before = opened.fields()
     for start in range(1, 100_001, 5_000):
-        reports = store.write([with_keys(n) for n in range(start, start + 5_000)])
+        reports = store.write([with_keys(n) for n in range(start, start + 5_000)], visible=True)
         assert {"stored"} == {report.outcome for report in reports}
     assert before == opened.fields()
     for number in (0, 1, 77_777, 100_000):

@@ -40,7 +40,7 @@ def test_a_trace_of_fifty_thousand_spans_streams_whole_in_bounded_memory(store: 
     total = 50_000
     for start in range(0, total, 5_000):
         batch = [b.stored(b.span(number=n, start=b.NOW + n // 3)) for n in range(start, start + 5_000)]
-        store.write(batch)
+        store.write(batch, visible=True)
     query = asking(FieldIs("trace_id", b.trace_id(1)))
     seen, times, peak = 0, [], 0
     tracemalloc.start()

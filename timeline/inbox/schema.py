@@ -46,6 +46,12 @@ CREATE TABLE IF NOT EXISTS lost_touches (
 );
 """
 
+# the first version noted no entities: what it stored is in no summary until somebody asks for that
+_UNSUMMARISED = (
+    "INSERT OR IGNORE INTO lost_touches SELECT 1, now, now, 1"
+    " FROM (SELECT strftime('%s', 'now') * 1000000000 AS now);"
+)
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to the inbox file, created where it is missing.
@@ -66,7 +72,10 @@ def connect(path: Path) -> sqlite3.Connection:
                 remedy="start the newer version again, or point THROUGHLINE_DATA_DIR elsewhere",
             )
         if version < VERSION:
-            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+            more = _UNSUMMARISED if version == 1 else ""
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_TABLES} {more} PRAGMA user_version = {VERSION}; COMMIT;"
+            )
     except (sqlite3.Error, OSError) as error:
         raise QueueUnavailable(
             f"cannot open the inbox {path}: {error}",

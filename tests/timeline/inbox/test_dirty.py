@@ -95,7 +95,7 @@ def test_beyond_the_room_touches_are_lost_and_counted(inbox: Inbox, monkeypatch:
     assert (0, None) == (inbox.behind().lost, inbox.behind().lost_since)
 
 
-def test_an_inbox_of_the_first_version_gets_the_tables(tmp_path: Path) -> None:
+def test_an_inbox_of_the_first_version_says_that_its_entities_were_never_noted(tmp_path: Path) -> None:
     path = tmp_path / "inbox.sqlite3"
     Inbox(path)
     old = sqlite3.connect(path)
@@ -104,3 +104,6 @@ def test_an_inbox_of_the_first_version_gets_the_tables(tmp_path: Path) -> None:
     inbox = Inbox(path)
     inbox.touch([BET])
     assert [BET] == _named(inbox)
+    assert 1 == inbox.behind().lost
+    inbox.found_again(time.time_ns())
+    assert 0 == Inbox(path).behind().lost

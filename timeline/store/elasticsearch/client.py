@@ -7,6 +7,7 @@ answer is left for another, and a busy cluster is waited for, both within a boun
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,8 @@ STARTING: Final = 2.0  # s that it waits for shards which are just being started
 BUSY: Final = frozenset({429, 502, 503, 504})
 JSON: Final = {"accept": "application/json", "content-type": "application/json"}
 LINES: Final = {"accept": "application/json", "content-type": "application/x-ndjson"}
+# a line for every request would bury the log of a worker
+logging.getLogger("elastic_transport.transport").setLevel(logging.WARNING)
 Body = bytes | Mapping[str, Any] | None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from timeline.errors import StoreUnavailable
 from timeline.search.tokens import field_token
@@ -21,6 +21,7 @@ from timeline.store.elasticsearch.names import ODD, end_of
 
 AT_A_TIME: Final = 5_000  # facts removed by one request
 FREEING: Final = 60.0  # s an expiry waits for disk; later merges free the rest
+SHARE: Final = 0.2  # of an index; below this its own merges will do
 
 
 class Expiry:
@@ -102,7 +103,7 @@ class Expiry:
                     remedy="the next run goes on where this one stopped",
                 )
         self._writer.refresh_days([day])
-        self._free(index)
+        self._free(index, removed)
         return removed
 
     def _ids(self, index: str, doomed: Dsl) -> Iterator[list[str]]:
@@ -124,15 +125,37 @@ class Expiry:
                 return
             after = place_of(hits[-1])
 
-    def _free(self, index: str) -> None:
-        """Give disk back: merge what has lost much, as soon as the cluster lets go of its history."""
+    def _free(self, index: str, removed: int) -> None:
+        """Give disk back where much of an index has gone.
+
+        The cluster keeps what was removed for copies that may need to catch up, and lets go of it
+        seconds after all have; only then does merging free anything.
+        """
         cluster = self._fetch.cluster
-        cluster.found("POST", f"/{index}/_flush", doing="freeing disk")
         deadline = time.monotonic() + FREEING
+        while True:
+            if cluster.found("POST", f"/{index}/_flush", doing="freeing disk") is None:
+                return
+            stats = cluster.ask(
+                "GET",
+                f"/{index}/_stats/docs",
+                params={"level": "shards", "filter_path": "indices.*.shards"},
+                doing="freeing disk",
+            )
+            shards = [copy for shard in stats["indices"][index]["shards"].values() for copy in shard]
+            held = sum(copy["docs"]["count"] for copy in shards if copy["routing"]["primary"])
+            if removed < SHARE * (held + removed):
+                return
+            if all(map(_caught_up, shards)) or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
         cluster.found(
-            "POST",
-            f"/{index}/_forcemerge",
-            params={"only_expunge_deletes": "true", "wait_for_completion": "false"},
-            doing="freeing disk",
+            "POST", f"/{index}/_forcemerge", params={"only_expunge_deletes": "true"}, doing="freeing disk"
         )
-        del deadline
+
+
+def _caught_up(copy: dict[str, Any]) -> bool:
+    """Whether no copy of a shard needs its history any more."""
+    leases = copy.get("retention_leases", {}).get("leases", ())
+    newest = copy.get("seq_no", {}).get("max_seq_no", -1)
+    return all(lease["retaining_seq_no"] > newest for lease in leases)
