@@ -142,6 +142,16 @@ def test_other_content_under_a_known_id_is_kept_as_a_variant(node: RunningNode) 
     assert {"red", "blue"} == {fact["attributes"]["colour"] for fact in answer["facts"]}
 
 
+def test_a_list_alone_leaves_out_what_takes_the_longest(node: RunningNode) -> None:
+    assert 200 == node.send("/v1/traces", request("plain", [span(11, 1)]), PROTOBUF)
+    whole = _sent(node, "service:plain")
+    alone = node.get("/api/v1/search?q=service:plain&drawn=false")
+    assert whole["facets"]
+    assert whole["histogram"]["buckets"]
+    assert not (alone["facets"] or alone["histogram"]["buckets"])
+    assert [fact["id"] for fact in whole["facts"]] == [fact["id"] for fact in alone["facts"]]
+
+
 def test_bad_questions_name_their_column_and_the_remedy(node: RunningNode) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         node.get("/api/v1/search?q=service:(")

@@ -11,14 +11,28 @@ from timeline.domain import Entity, Row, Span, Stored, Timeline
 from timeline.models import Arrival
 from timeline.reading.coverage import CoverageReader
 from timeline.rebuild.assemble import timeline
-from timeline.search.query import AttributeIs, EntityIs, FieldIs, Node, Or, Query, Window
+from timeline.search.query import (
+    And,
+    AttributeExists,
+    AttributeIs,
+    EntityIs,
+    FieldIs,
+    Node,
+    Or,
+    Query,
+    Window,
+)
 from timeline.store.port import Store
 
 ENTITY_LIMIT = 20_000  # facts of one entity on one page; more are counted and said
 TRACE_LIMIT = 200_000
 CLOSURE_LIMIT = 20_000  # facts looked up only to join hops
 _JOINS = 400  # join keys asked for at once
-_WEEK = 7 * 86400 * 10**9
+_DAY = 86400 * 10**9
+_WEEK = 7 * _DAY
+_GROUP = "messaging.consumer.group.name"
+_FRESH = 15.0  # s
+_MANY = 1_000  # destinations whose consumers are remembered
 _AROUND = 6
 
 
@@ -31,6 +45,7 @@ class Stories:
         self._store = store
         self._coverage = coverage
         self._rules = rules
+        self._consumers: dict[tuple[str, str, int], tuple[frozenset[str], float]] = {}
 
     def fact(self, fact_id: str, *, workspace: str = "main") -> FactAnswer | None:
         """One fact with its hops, variants, arrivals and neighbours; ``None`` where unknown."""
@@ -182,16 +197,28 @@ class Stories:
                 and stored.fact.at is not None
             ):
                 at[message.destination] = max(at.get(message.destination, 0), stored.fact.at)
-        groups = {}
-        for destination, newest in itertools.islice(at.items(), 20):
-            read = Query(
-                where=FieldIs("destination", destination),
-                window=Window(start=newest - _WEEK, end=newest + _WEEK),
-                workspace=workspace,
-            )
-            facet = self._store.facets(read, ["messaging.consumer.group.name"], limit=50)[0]
-            groups[destination] = frozenset(value.value for value in facet.values)
-        return groups
+        return {
+            destination: self._groups_on(destination, newest, workspace)
+            for destination, newest in itertools.islice(at.items(), 20)
+        }
+
+    def _groups_on(self, destination: str, newest: int, workspace: str) -> frozenset[str]:
+        """Those of one destination: remembered for a moment, for who consumes rarely changes and
+        telling takes a look at 2,000 facts."""
+        key = (workspace, destination, newest // _DAY)
+        known, asked = self._consumers.get(key, (frozenset(), -_FRESH))
+        if time.monotonic() - asked < _FRESH:
+            return known
+        of_consumers = And((FieldIs("destination", destination), AttributeExists(_GROUP)))
+        window = Window(start=(newest // _DAY) * _DAY - _WEEK, end=(newest // _DAY + 1) * _DAY + _WEEK)
+        facet = self._store.facets(
+            Query(where=of_consumers, window=window, workspace=workspace), [_GROUP], limit=50
+        )[0]
+        found = frozenset(value.value for value in facet.values)
+        if len(self._consumers) >= _MANY:
+            self._consumers.clear()
+        self._consumers[key] = found, time.monotonic()
+        return found
 
     def _neighbours(self, stored: Stored, workspace: str) -> tuple[Row, ...]:
         """Rows around this one about the same key or entity, in time order."""

@@ -67,6 +67,7 @@ class SearchParams(Schema):
     sort: str = Field("newest", description="newest, oldest or received")
     limit: int = Field(50, ge=1, le=1000)
     cursor: str = Field("", description="next of the page before")
+    drawn: bool = Field(True, description="false leaves out facets and histogram, which take the longest")
 
 
 class SeenBody(Schema):
@@ -84,7 +85,7 @@ def _json(value: Any) -> HttpResponse:
 def search(request: HttpRequest, params: Query[SearchParams]) -> HttpResponse:
     """Facts that match, newest first, with the verdict and what it rests on."""
     reading = wiring.reading()
-    answer = reading.search(ask_of(request.GET))
+    answer = reading.search(msgspec.structs.replace(ask_of(request.GET), drawn=params.drawn))
     facts = [stored for stored in reading.get([row.id for row in answer.rows]) if stored is not None]
     return _json(shapes.search_json(answer, facts))
 
