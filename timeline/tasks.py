@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from celery import shared_task
@@ -19,9 +19,10 @@ from django.utils import timezone
 from timeline import leases, records, wiring
 from timeline.cohorts.summarise import Summariser
 from timeline.errors import ThroughlineError, Unavailable
-from timeline.inbox.inbox import SETTLED, Inbox
+from timeline.heartbeats import Heartbeat
+from timeline.inbox.inbox import SETTLED
 from timeline.indexing import Drain
-from timeline.models import Arrival, Audit, Node, PartlyIndexed, Quarantined, Refusal, SignInLink
+from timeline.models import Arrival, Audit, PartlyIndexed, Quarantined, Refusal, SignInLink
 
 log = logging.getLogger(__name__)
 _DAY = 86400 * 10**9
@@ -139,7 +140,7 @@ class Sweeper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._stop_asked = threading.Event()
-        self._heartbeat = Heartbeat(_node(), wiring.inbox)
+        self._heartbeat = Heartbeat(_node(), "worker", _held)
 
     def stop(self) -> None:
         """Finish the batch in hand, then close the store."""
@@ -171,63 +172,21 @@ class Sweeper(threading.Thread):
                 pause = wait
 
 
-class Heartbeat(threading.Thread):
-    """Tells the other nodes once a second what this one holds.
+def _held() -> dict[str, Any]:
+    """What waits in this node's inbox, and what it released a moment ago and nobody can find yet.
 
-    The receiver does so too; whichever spoke last is believed, so that one of them may be away.
+    The receiver reports too: one of them may be away.
     """
-
-    def __init__(self, node: str, inbox: Callable[[], Inbox]) -> None:
-        super().__init__(name="heartbeat", daemon=True)
-        self._node = node
-        self._inbox = inbox
-        self._started_at = time.time_ns()
-        self._failing = False
-        self._stop_asked = threading.Event()
-
-    def stop(self) -> None:
-        """Beat once more, then end."""
-        self._stop_asked.set()
-        self.join(5)
-
-    def run(self) -> None:
-        """Beat until asked to stop; a database that is away is asked again."""
-        while not self._stop_asked.wait(1):
-            self._try()
-        self._try()
-
-    def _try(self) -> None:
-        try:
-            self.beat()
-            self._failing = False
-        except (ThroughlineError, Error) as error:
-            if not self._failing:
-                log.warning("the worker's heartbeat waits: %s", error)
-            self._failing = True
-            close_old_connections()
-        except Exception:
-            log.exception("the worker's heartbeat met something unexpected and goes on")
-
-    def beat(self) -> None:
-        """Write what waits in the inbox now."""
-        now = time.time_ns()  # before the snapshot: what is accepted later is not vouched for
-        backlog, tallies = self._inbox().snapshot()
-        settling = self._inbox().settling(_visibility_lag())
-        oldest = [at for at in (backlog.oldest, settling) if at is not None]
-        behind = self._inbox().behind()
-        state = {
-            "started": self._started_at,
-            "beat": now,
-            "pending_requests": backlog.requests,
-            "pending_items": backlog.items,
-            "oldest_pending": min(oldest, default=None),
-            "tally": msgspec.to_builtins(tallies),
-            "summaries_behind": behind.oldest,
-            "touches_lost": behind.lost,
-        }
-        Node.objects.update_or_create(
-            name=self._node,
-            role="worker",
-            defaults=state,
-            create_defaults={"since": self._started_at, **state},
-        )
+    inbox = wiring.inbox()
+    backlog, tallies = inbox.snapshot()
+    settling = inbox.settling(_visibility_lag())
+    oldest = [at for at in (backlog.oldest, settling) if at is not None]
+    behind = inbox.behind()
+    return {
+        "pending_requests": backlog.requests,
+        "pending_items": backlog.items,
+        "oldest_pending": min(oldest, default=None),
+        "tally": msgspec.to_builtins(tallies),
+        "summaries_behind": behind.oldest,
+        "touches_lost": behind.lost,
+    }

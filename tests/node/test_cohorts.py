@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -77,3 +79,18 @@ def test_on_match_day_997_bets_were_paid_and_the_three_others_are_named(node: Ru
     assert 3 == answer["total"]
     assert 997 == _stuck(node, "bet", reached="PayoutCompleted", limit="1")["total"]
     assert all(one["current"] for one in answer["entities"])
+
+
+def test_lost_summaries_are_made_anew_from_the_facts(tmp_path: Path) -> None:
+    node = RunningNode(tmp_path / "node").start()
+    try:
+        _send(node, *(_event("TicketOpened", str(n)) for n in range(30)))
+        until(lambda: _stuck(node, "tickets")["total"] == 30, seconds=60, what="30 tickets")
+        node.stop()
+        shutil.rmtree(node.data / "index" / "entities")
+        node.start()
+        assert 0 == _stuck(node, "tickets")["total"]
+        assert "summarised anew" in node.manage("resummarise")
+        assert 30 == _stuck(node, "tickets", reached="TicketOpened")["total"]
+    finally:
+        node.stop()

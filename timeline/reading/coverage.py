@@ -73,7 +73,7 @@ class CoverageReader:
         outages = sorted(
             [*Outage.objects.values_list("start", "end"), *((node.beat, now) for node in silent)],
         )
-        since = min((node.since for node in receivers), default=None)
+        since = min((node.since for node in rows if node.role != "worker"), default=None)
         evidence = Evidence(
             window=window,
             now=now,

@@ -17,7 +17,7 @@ from typing import Any, Final
 import elastic_transport
 import elasticsearch
 import orjson
-from elastic_transport import Serializer
+from elastic_transport import BaseNode, Serializer
 
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.elasticsearch.address import Address
@@ -57,7 +57,7 @@ def _serializers() -> dict[str, Serializer]:
     return {name: _Orjson(name) for name in names}
 
 
-def _open(address: Address) -> elasticsearch.Elasticsearch:
+def _open(address: Address, node_class: type[BaseNode] | None) -> elasticsearch.Elasticsearch:
     options: dict[str, Any] = {
         "serializers": _serializers(),
         "request_timeout": TIMEOUT,
@@ -66,6 +66,8 @@ def _open(address: Address) -> elasticsearch.Elasticsearch:
         "http_compress": not address.near,
         "connections_per_node": 16,
     }
+    if node_class is not None:
+        options["node_class"] = node_class
     if address.user:
         options["basic_auth"] = (address.user, address.password)
     return elasticsearch.Elasticsearch(list(address.nodes), **options)
@@ -147,12 +149,15 @@ def status_of(error: Exception) -> int:
 
 
 class Cluster:
-    """Requests to one cluster; safe for use by several threads."""
+    """Requests to one cluster; safe for use by several threads.
 
-    def __init__(self, address: Address, client: elasticsearch.Elasticsearch | None = None) -> None:
+    ``node_class`` is another way to reach a node than the library's own.
+    """
+
+    def __init__(self, address: Address, node_class: type[BaseNode] | None = None) -> None:
         self.prefix = address.prefix
         self._nodes = len(address.nodes)
-        self._client = _open(address) if client is None else client
+        self._client = _open(address, node_class)
 
     def ask(
         self,

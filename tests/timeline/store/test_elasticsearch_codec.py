@@ -1,0 +1,111 @@
+"""Facts come back from their bytes as they were, whatever their ids and times are."""
+
+import itertools
+
+import pytest
+
+from tests import builders as b
+from timeline.domain import SpanRef, Stored
+from timeline.errors import StoreUnavailable
+from timeline.store.elasticsearch.codec import MAX_DICTIONARIES, Codec, Packer, decode, encode
+
+TIMES = [None, 0, 1, -1, b.NOW, b.NOW + 1, (1 << 62), (1 << 63) - 1, -(1 << 63), (1 << 64) - 1]
+
+
+class Memory:
+    """A shelf in memory."""
+
+    def __init__(self) -> None:
+        self.data: dict[int, bytes] = {}
+
+    def numbers(self) -> list[int]:
+        """The dictionaries there are."""
+        return sorted(self.data)
+
+    def load(self, number: int) -> bytes | None:
+        """One of them."""
+        return self.data.get(number)
+
+    def keep(self, number: int, data: bytes) -> bool:
+        """Keep one, unless the number is taken."""
+        return self.data.setdefault(number, data) is data
+
+
+def again(stored: Stored) -> Stored:
+    """Through bytes and back, with what a reader of the index knows."""
+    return decode(encode(stored), stored.receipt.id, stored.receipt.tie)
+
+
+@pytest.mark.parametrize(("start", "end"), itertools.product(TIMES, TIMES))
+def test_times_of_any_size_come_back(start: int | None, end: int | None) -> None:
+    own = b.stored(b.span(start=start, end=end), received=b.NOW)
+    assert own == again(own)
+
+
+@pytest.mark.parametrize("received", [0, -5, b.NOW, (1 << 63) - 1, -(1 << 63)])
+def test_received_times_and_ties_of_any_size_come_back(received: int) -> None:
+    for fact in (b.span(), b.span(start=None), b.event(at=None)):
+        own = b.stored(fact, received=received, tie=-(1 << 63))
+        assert own == again(own)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0" * 16, "0" * 32, "A" * 32, "g" * 32, "0" * 31 + " ", "é" * 16, "0x" * 16]
+)
+def test_ids_that_are_no_lower_case_hexadecimal_come_back_too(text: str) -> None:
+    own = b.stored(
+        b.span(ref=SpanRef(trace_id=text, span_id=text), parent=text), identity="short", content=text
+    )
+    assert own == again(own)
+
+
+def test_a_variant_keeps_the_identity_that_its_id_does_not_tell() -> None:
+    own = b.stored(b.span(), identity="A" * 16, variant=True, id="B" * 20)
+    assert own == again(own)
+
+
+def test_a_whole_corpus_comes_back_through_dictionaries_and_takes_less_room() -> None:
+    shelf = Memory()
+    packer = Packer(Codec(shelf))
+    packer.start()
+    facts = list(b.facts(6_000))
+    packed = [packer.pack(stored) for stored in facts]
+    assert [1] == shelf.numbers()
+    other = Codec(shelf)
+    for stored, blob in zip(facts, packed, strict=True):
+        assert stored == other.unpack(blob, stored.receipt.id, stored.receipt.tie)
+    before, after = (sum(map(len, part)) for part in (packed[:1_000], packed[-1_000:]))
+    assert after < before * 0.6
+
+
+def test_a_dictionary_learnt_by_another_node_meanwhile_keeps_its_number() -> None:
+    shelf = Memory()
+
+    class Late(Memory):
+        """A shelf on which another node is always a moment faster, once."""
+
+        def keep(self, number: int, data: bytes) -> bool:
+            """As a shelf, but number 1 is taken."""
+            self.data.setdefault(1, b"of another node")
+            return super().keep(number, data)
+
+    late = Late()
+    samples = [encode(stored) for stored in b.facts(2_000)]
+    assert 1 == Codec(shelf).learn(samples)
+    assert 2 == Codec(late).learn(samples)
+    assert b"of another node" == late.data[1]
+
+
+def test_no_more_dictionaries_are_learnt_than_a_byte_can_name() -> None:
+    shelf = Memory()
+    shelf.data = {MAX_DICTIONARIES: b""}
+    assert MAX_DICTIONARIES == Codec(shelf).learn([encode(stored) for stored in b.facts(2_000)])
+    assert {MAX_DICTIONARIES: b""} == shelf.data
+
+
+def test_a_lost_dictionary_and_a_damaged_fact_are_errors_with_a_remedy() -> None:
+    codec = Codec(Memory())
+    for blob in (b"\x07anything", b"\x00no zstd"):
+        with pytest.raises(StoreUnavailable) as raised:
+            codec.unpack(blob, b.stored().receipt.id, 0)
+        assert raised.value.remedy
