@@ -19,21 +19,21 @@ from typing import Any, Final
 
 import psutil
 from elasticsearch import Elasticsearch as Client
-from tests.servers.elasticsearch import Elasticsearch
-from timeline.store.elasticsearch.store import ElasticsearchStore
-from timeline.store.elasticsearch.address import read_address
-from timeline.store.elasticsearch.admin import Shelf
-from timeline.store.elasticsearch.client import Cluster
-from timeline.store.elasticsearch.codec import Codec, Packer
-from timeline.store.elasticsearch.document import Line, prepare
 
 from benchmarks import steps
 from benchmarks.questions import batches, median
 from benchmarks.run import RESULTS, machine, shown
 from benchmarks.way_in import pass_through
 from tests.node.harness import RunningNode
+from tests.servers.elasticsearch import Elasticsearch
 from timeline.domain import Stored
 from timeline.search.query import AttributeIs, FieldIs, Or, Query, Window
+from timeline.store.elasticsearch.address import read_address
+from timeline.store.elasticsearch.admin import Shelf
+from timeline.store.elasticsearch.client import Cluster
+from timeline.store.elasticsearch.codec import Codec, Packer
+from timeline.store.elasticsearch.document import Line, prepare
+from timeline.store.elasticsearch.store import ElasticsearchStore
 
 BULK: Final = 5_000_000  # bytes
 UNDER_WAY: Final = 2
