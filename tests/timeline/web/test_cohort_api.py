@@ -172,6 +172,8 @@ def test_other_nodes_hold_it_back_by_what_they_reported_last(house: House) -> No
     told = house.ask("bet")["coverage"]
     assert (now - 9, 4) == (parse_time(told["up_to"], 0), told["touches_lost"])
     assert "resummarise" in told["lines"][1]
+    Node.objects.create(name="here", role="consumer", oldest_pending=now - 20, **fields)
+    assert now - 20 == parse_time(house.ask("bet")["coverage"]["up_to"], 0)
 
 
 @pytest.mark.parametrize(
