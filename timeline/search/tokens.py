@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import math
 import re
-import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ import xxhash
 
 from timeline.domain import Fact, Span
 from timeline.search.leaves import MAX_LEAVES, body_of, leaves, origin, pairs_of, promoted, texts, values_of
+from timeline.search.numbers import as_double, ordered
 from timeline.search.words import GAP, plain, words
 from tracing import semconv
 
@@ -175,36 +175,16 @@ def id_shaped(value: str) -> bool:
     return not _space(value)
 
 
-_pack = struct.Struct(">d").pack
-_RAISED = {f"{digit:x}": f"{digit | 8:x}" for digit in range(8)}
-
-
-def _ordered(number: float) -> str:
-    """16 hex digits that sort as the numbers do."""
-    digits = _pack(number or 0.0).hex()  # -0.0 is 0.0
-    raised = _RAISED.get(digits[0])
-    return raised + digits[1:] if raised else f"{int(digits, 16) ^ 0xFFFFFFFFFFFFFFFF:016x}"
-
-
 def _number_head(key: str, digits: int) -> str:
     return f"{_NUMBER}{_escape(value_token(key))}\0{digits:x}\0"
 
 
-def _float(number: float) -> float | None:
-    """The double nearest to the number; ``None`` where it has no place in the order."""
-    try:
-        value = float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
-    return None if math.isnan(value) else value
-
-
 def number_tokens(key: str, number: float) -> list[str]:
     """The tokens by which number ranges find ``key``: one for each of ``PRECISIONS``."""
-    value = _float(number)
+    value = as_double(number)
     if value is None:
         return []
-    return [_number_head(key, digits) + _ordered(value)[:digits] for digits in PRECISIONS]
+    return [_number_head(key, digits) + ordered(value)[:digits] for digits in PRECISIONS]
 
 
 def number_ranges(
@@ -216,8 +196,8 @@ def number_ranges(
     """
     if any(bound is not None and math.isnan(bound) for bound in (low, high)):
         return []
-    start = int(_ordered(-math.inf), 16) if low is None else int(_ordered(low), 16) + low_open
-    end = int(_ordered(math.inf), 16) if high is None else int(_ordered(high), 16) - high_open
+    start = int(ordered(-math.inf), 16) if low is None else int(ordered(low), 16) + low_open
+    end = int(ordered(math.inf), 16) if high is None else int(ordered(high), 16) - high_open
     if start > end:
         return []
     fine, coarse = PRECISIONS
@@ -278,9 +258,9 @@ def _scalar_tokens(key: str, value: Any) -> str:
         if not isinstance(value, float) and key not in _NAMED_IDS and id_shaped(text):
             parts.append(bare_token(text))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = _float(value)
+        number = as_double(value)
         if number is not None:
-            digits = _ordered(number)
+            digits = ordered(number)
             parts.append(heads[2] + digits)
             parts.append(heads[3] + digits[: PRECISIONS[1]])
     return " ".join(parts)
