@@ -13,6 +13,18 @@ from timeline.store.port import Store
 DAY = Window(start=b.NOW - b.HOUR, end=b.NOW + b.DAY)
 
 
+@pytest.mark.parametrize("days", [0, 400])
+def test_where_nothing_is_stored_nothing_is_counted(pair: Pair, days: int) -> None:
+    empty = Window(start=DAY.start, end=b.NOW + (1 + days) * b.DAY)
+    for query in (asking(All(), window=empty), asking(FieldIs("service", "orders"), window=empty)):
+        assert pair.model.count(query) == pair.store.count(query)
+        assert pair.model.facets(query, FACETS) == pair.store.facets(query, FACETS)
+        for interval in (b.DAY, b.HOUR * 24 + 1):
+            expected = pair.model.histogram(query, interval=interval)
+            assert expected == pair.store.histogram(query, interval=interval)
+        assert [] == list(pair.store.facts_of(query))
+
+
 @pytest.mark.parametrize("limit", [None, 0, 1, 19, 20, 21])
 def test_a_count_stops_at_its_limit_and_says_so(pair: Pair, limit: int | None) -> None:
     pair.write([b.stored(b.span(number=n)) for n in range(20)])

@@ -31,8 +31,7 @@ class Counting:
 
     def _aggregate(self, path: str, query: Dsl, aggs: Dsl, doing: str) -> dict[str, Any]:
         body = {"query": query, "size": 0, "track_total_hits": False, "aggs": aggs, "timeout": SECONDS}
-        found: dict[str, Any] = self._fetch.search(path, body, doing)["aggregations"]
-        return found
+        return _counts(self._fetch.search(path, body, doing), aggs)
 
     def facets(self, query: Query, fields: Sequence[str], limit: int) -> list[Facet]:
         """Value counts, by columns for built-in fields and on a sample for attributes."""
@@ -124,19 +123,25 @@ class Counting:
                 (path, {"query": both(query, span), "size": 0, "track_total_hits": False, "aggs": aggs})
                 for query in (asked, failed)
             ]
-            all_, bad = (
-                [
-                    int(one["doc_count"])
-                    for one in insist(answer, "counting over time")["aggregations"]["times"]["buckets"]
-                ]
+            every, bad = (
+                _counts(insist(answer, "counting over time"), aggs)["times"]["buckets"]
                 for answer in self._fetch.searches(bodies, "counting over time")
             )
+            if not every:
+                return counts
             counts.update(
-                (number, (count, errors))
-                for number, count, errors in zip(numbers, all_, bad, strict=True)
-                if count
+                (number, (int(one["doc_count"]), int(other["doc_count"])))
+                for number, one, other in zip(numbers, every, bad, strict=True)
+                if one["doc_count"]
             )
         return counts
+
+
+def _counts(answer: dict[str, Any], aggs: Dsl) -> dict[str, Any]:
+    """What was counted; the cluster says nothing of it where no day of the question has an index."""
+    nothing = {name: {"buckets": [], "doc_count_error_upper_bound": 0} for name in aggs}
+    found: dict[str, Any] = answer.get("aggregations", nothing)
+    return found
 
 
 def _terms(field: str, size: int, shard_size: int) -> Dsl:
