@@ -17,6 +17,7 @@ VALUES = {
     "nul": "a\0b\0",
     "controls": "".join(map(chr, range(32))) + "\x7f",
     "escape": "\x01\x01#=?+:\x0120.",
+    "marks": "``#=?+:`20.~a~`",
     "emoji": "🚀👩‍💻❤️",
     "combining": "e\u0301 \u00e9",
     "operators": OPERATORS,

@@ -26,9 +26,10 @@ from tracing import semconv
 
 MAX_VALUE: Final = 256  # longer values are kept as this many characters and a hash
 MAX_WORDS: Final = 20_000  # of one fact
-_HASH_MARK = "\x01#"
-# \x01 otherwise only starts an escape, which goes on with a hex digit: these meet nothing.
-_BARE, _EXISTS, _NUMBER, _FIELD = "\x01=", "\x01?", "\x01+", "\x01:"
+# Marks are printable, so that a store may write tokens into JSON as they are. "~" stands after a
+# key; "`" otherwise only starts an escape, which goes on with a hex digit: these meet nothing.
+_HASH_MARK = "`#"
+_BARE, _EXISTS, _NUMBER, _FIELD = "`=", "`?", "`+", "`:"
 PRECISIONS: Final = (16, 5)  # hex digits of the double: each value, and 256 steps per octave
 
 # Values of these keys are ids of messages and events, nearly all different. A question for
@@ -84,14 +85,16 @@ class TermRange(msgspec.Struct, frozen=True):
     high: str
 
 
-_special = re.compile(r"[\s\0\x01]").search
-_SPECIAL = re.compile(r"[\s\0\x01]")
+_special = re.compile(r"""[\s\x00-\x1f\x7f"\\`~]""").search
+_RARE = re.compile(r"""[^\S ]|[\x00-\x1f\x7f"\\~]""")
 
 
 def _escape(text: str) -> str:
-    """The text without white space, NUL and escapes, one to one, so prefixes stay prefixes."""
+    """The text without white space, marks and what JSON escapes, one to one, so prefixes stay
+    prefixes."""
     if _special(text):
-        return _SPECIAL.sub(lambda match: f"\x01{ord(match.group()):x}.", text)
+        text = text.replace("`", "`60.").replace(" ", "`20.")
+        return _RARE.sub(lambda match: f"`{ord(match.group()):x}.", text)
     return text
 
 
@@ -107,20 +110,22 @@ def value_token(value: str) -> str:
 
 def safe(value: str) -> str:
     """A value as it stands in a token: bounded, and without what would cut the token."""
-    if len(value) <= MAX_VALUE and value.isascii() and value.isprintable() and " " not in value:
+    if len(value) <= MAX_VALUE and value.isascii() and value.isprintable() and not (
+        " " in value or '"' in value or "~" in value or "`" in value or "\\" in value
+    ):  # fmt: skip
         return value  # what nearly all values are, told without a search
     return _escape(value_token(value))
 
 
 def kv_token(key: str, value: str) -> str:
     """The token of ``key`` having exactly this value."""
-    return f"{_escape(value_token(key))}\0{_escape(value_token(value))}"
+    return f"{_escape(value_token(key))}~{_escape(value_token(value))}"
 
 
 def prefix_token(key: str, prefix: str) -> str:
     """What the token of every value of ``key`` that starts with ``prefix`` (at most 256
     characters) starts with."""
-    return f"{_escape(value_token(key))}\0{_escape(prefix)}"
+    return f"{_escape(value_token(key))}~{_escape(prefix)}"
 
 
 def exists_token(key: str) -> str:
@@ -147,13 +152,13 @@ def value_tokens(value: str) -> tuple[str, ...]:
 
 # The id of a span and of its children's parent stand beside each other in an index, which
 # then spends next to nothing on the second: the field comes after the value.
-_FIELD_ENDS: Final = {"span_id": ("span", "\0s"), "parent_id": ("span", "\0p")}
+_FIELD_ENDS: Final = {"span_id": ("span", "~s"), "parent_id": ("span", "~p")}
 
 
 def field_affixes(field: str) -> tuple[str, str]:
     """What stands before and after the value in the tokens of a built-in keyword field."""
     name, end = _FIELD_ENDS.get(field, (field, ""))
-    return f"{_FIELD}{name}\0", end
+    return f"{_FIELD}{name}~", end
 
 
 def field_token(field: str, value: str) -> str:
@@ -176,7 +181,7 @@ def id_shaped(value: str) -> bool:
 
 
 def _number_head(key: str, digits: int) -> str:
-    return f"{_NUMBER}{_escape(value_token(key))}\0{digits:x}\0"
+    return f"{_NUMBER}{_escape(value_token(key))}~{digits:x}~"
 
 
 def number_tokens(key: str, number: float) -> list[str]:
@@ -230,10 +235,10 @@ def _head(key: str) -> tuple[str, str, str, str]:
     cleaned = safe(key)
     fine, coarse = PRECISIONS
     _heads[key] = heads = (
-        cleaned + "\0",
+        cleaned + "~",
         _EXISTS + cleaned,
-        f"{_NUMBER}{cleaned}\0{fine:x}\0",
-        f"{_NUMBER}{cleaned}\0{coarse:x}\0",
+        f"{_NUMBER}{cleaned}~{fine:x}~",
+        f"{_NUMBER}{cleaned}~{coarse:x}~",
     )
     return heads
 

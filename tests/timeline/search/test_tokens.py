@@ -78,7 +78,9 @@ def test_a_text_has_the_plain_words_of_its_parts(first: str, second: str) -> Non
 @given(TEXT, TEXT, TEXT, TEXT)
 @example("a", "b=c", "a=b", "c")
 @example("a\0", "b", "a", "\0b")
-@example("a\x010.", "b", "a\0", "b")
+@example("a`0.", "b", "a\0", "b")
+@example("a~", "b", "a", "~b")
+@example("a`7e.b", "c", "a", "b~c")
 def test_different_pairs_have_different_tokens(key: str, value: str, key2: str, value2: str) -> None:
     same = (key, value) == (key2, value2)
     assert same == (t.kv_token(key, value) == t.kv_token(key2, value2))
