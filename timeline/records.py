@@ -21,7 +21,7 @@ from timeline.errors import QueueUnavailable
 from timeline.ingest.entities import Rules
 from timeline.ingest.identity import placed
 from timeline.ingest.request import Accepted, BadItem
-from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Sender
+from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Sender, Token
 
 
 class _Seen(msgspec.Struct):
@@ -59,6 +59,12 @@ def keep(
         raise QueueUnavailable(
             f"the database did not answer: {error}", remedy="it is tried again by itself"
         ) from error
+
+
+def workspaces() -> list[str]:
+    """Every workspace that a key was made for or that a sender's facts were stored in, and ``main``."""
+    known = {"main", *Token.objects.values_list("workspace", flat=True)}
+    return sorted(known.union(Sender.objects.values_list("workspace", flat=True)))
 
 
 def rules(workspace: str) -> Rules:

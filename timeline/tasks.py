@@ -65,17 +65,19 @@ def expire() -> None:
 
 
 def _expire(edge: int) -> None:
-    gone = wiring.writer().expire(edge)
+    for workspace in records.workspaces():
+        gone = wiring.writer().expire(edge, workspace=workspace)
+        if gone:
+            of = "" if workspace == "main" else f" of {workspace}"
+            Audit.objects.create(
+                who="retention", what="expire", detail=f"facts{of} placed before {edge} ns", rows=gone
+            )
     Arrival.objects.filter(at__lt=edge).delete()
     PartlyIndexed.objects.filter(at__lt=edge, received__lt=edge).delete()
     Refusal.objects.filter(last__lt=edge).delete()
     kept = Quarantined.objects.filter(at__lt=edge).delete()[0]
     if kept:
         Audit.objects.create(who="retention", what="expire", detail="items in quarantine", rows=kept)
-    if gone:
-        Audit.objects.create(
-            who="retention", what="expire", detail=f"facts placed before {edge} ns", rows=gone
-        )
 
 
 def _node() -> str:

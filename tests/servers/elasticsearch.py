@@ -29,7 +29,7 @@ from pathlib import Path
 
 NEWEST, OLDER = "9.5.3", "8.19.21"
 COORDINATES = "org.elasticsearch.distribution.integ-test-zip:elasticsearch"
-START_SECONDS, STOP_SECONDS = 120, 60
+START_SECONDS, STOP_SECONDS = 240, 60
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG
 
 
@@ -142,6 +142,7 @@ class Elasticsearch:
                 user=user.pw_uid if user else None,
                 group=user.pw_gid if user else None,
                 extra_groups=[] if user else None,
+                start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
         self._wait()
@@ -206,8 +207,21 @@ class Elasticsearch:
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()  # the node notices the end of its launcher and follows
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def crash(self) -> None:
+        """End the node at once, as a power cut would, and keep its data for ``start``."""
+        process, self.process = self.process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)  # the group is the launcher and the node it started
+            process.wait()
+            while self._answers():
+                time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
         """Stop the node and drop its data."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from timeline import wiring
-from timeline.models import Sender, Token
+from timeline import records, wiring
 from timeline.reading.coverage import CoverageReader
 from timeline.reindexing import held
 from timeline.search.query import Window
@@ -35,12 +34,11 @@ def workspaces_of(store: Store, named: Sequence[str]) -> list[str]:
     if named:
         return sorted(set(named))
     size = store.size()["facts"]
-    known = {"main", *Token.objects.values_list("workspace", flat=True)}
-    known.update(Sender.objects.values_list("workspace", flat=True))
-    found = {name: held(store, name, 0, END_OF_TIME) for name in sorted(known)}
+    known = records.workspaces()
+    found = {name: held(store, name, 0, END_OF_TIME) for name in known}
     if sum(found.values()) < size:
         raise CommandError(
             f"{size - sum(found.values()):,} facts belong to none of the known workspaces "
-            f"({', '.join(sorted(known))}): name all of them with --workspace"
+            f"({', '.join(known)}): name all of them with --workspace"
         )
     return [name for name, count in found.items() if count] or ["main"]

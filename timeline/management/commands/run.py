@@ -6,16 +6,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from timeline import keys
 from timeline.management.commands_of import commands
 from timeline.management.supervise import Supervisor
 
+_MIGRATING = 4318  # the number of our lock
 _PATIENCE = 90.0  # seconds until a start that never gets ready is called failed
 
 
@@ -26,13 +30,19 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """One flag, for scripts that wait on the line ``ready``."""
+        """For scripts that wait on the link, and for systemd and containers."""
         parser.add_argument("--quiet", action="store_true", help="print only the sign-in link")
+        parser.add_argument(
+            "--service",
+            action="store_true",
+            help="print no sign-in link, and keep receiving while the store is away",
+        )
 
-    def handle(self, *args: Any, quiet: bool, **options: Any) -> None:
+    def handle(self, *args: Any, quiet: bool, service: bool, **options: Any) -> None:
         """Migrate, start, wait until ready, print the link, and tend until asked to stop."""
         began = time.monotonic()
-        call_command("migrate", verbosity=0, interactive=False)
+        with _one_node_at_a_time():
+            call_command("migrate", verbosity=0, interactive=False)
         values = settings.THROUGHLINE
         receiver = (
             f"http://{_near(values['THROUGHLINE_RECEIVER_HOST'])}:{values['THROUGHLINE_RECEIVER_PORT']}"
@@ -43,7 +53,8 @@ class Command(BaseCommand):
         supervisor = Supervisor(commands())
         supervisor.start()
         try:
-            waiting = [f"{receiver}/readyz", f"{web}/readyz"]
+            # what is received is safe without a store, so a service does not wait for the dashboard
+            waiting = [f"{receiver}/readyz"] if service else [f"{receiver}/readyz", f"{web}/readyz"]
             while waiting and not supervisor.stopping:
                 waiting = [url for url in waiting if not _answers(url)]
                 supervisor.tend()
@@ -52,7 +63,10 @@ class Command(BaseCommand):
                         f"not ready after {_PATIENCE:.0f} s: {', '.join(waiting)}; see the log lines above"
                     )
                 time.sleep(0.05)
-            if not supervisor.stopping:
+            if service:
+                self.stdout.write(f"receiving after {time.monotonic() - began:.1f} s at {receiver}")
+                self.stdout.flush()
+            elif not supervisor.stopping:
                 self._greet(receiver, web, time.monotonic() - began, quiet=quiet)
             while not supervisor.stopping:
                 supervisor.tend()
@@ -72,6 +86,20 @@ class Command(BaseCommand):
             )
         self.stdout.flush()
         sys.stdout.flush()
+
+
+@contextmanager
+def _one_node_at_a_time() -> Iterator[None]:
+    """Nodes that start together on one empty PostgreSQL would make the same tables."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATING])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATING])
 
 
 def _near(host: str) -> str:

@@ -29,7 +29,7 @@ def _check_versions(cluster: Cluster) -> None:
     found = cluster.ask(
         "GET",
         f"/{patterns}/_mapping",
-        params={"filter_path": "*.mappings._meta,*.mappings.dynamic", "ignore_unavailable": "true"},
+        params={"filter_path": "-*.mappings.properties", "ignore_unavailable": "true"},
         doing="reading the versions of the indices",
     )
     for name, index in sorted((found or {}).items()):

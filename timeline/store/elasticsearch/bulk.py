@@ -144,10 +144,14 @@ class Writer:
         while missing:
             part = missing[:size]
             failure = self._once([lines[place] for place in part], part, answers)
-            missing = [place for place in missing if answers[place] is None]
-            if failure is None:
+            left = [place for place in missing if answers[place] is None]
+            moved, missing = len(left) < len(missing), left
+            if (
+                failure is None
+            ):  # what it takes again it is given again, or one refusal would slow all that follow
+                failures, size = 0, min(len(lines), size * 2)
                 continue
-            failures += 1
+            failures = 1 if moved else failures + 1
             size = max(1, size // 2)
             wait = pause(failures)
             if time.monotonic() + wait > deadline:

@@ -55,47 +55,64 @@ def _moment(fact_id: str) -> int:
     return int.from_bytes(urlsafe_b64decode(fact_id[:8]), "big") * _MS
 
 
-def encode(stored: Stored) -> bytes:
-    """The fact as bytes, not yet compressed; raises what MessagePack raises for no value of ours."""
-    fact, receipt = stored.fact, stored.receipt
-    base, which, head = _moment(receipt.id), 0, b""
-    light: dict[str, object] = {}
-    kept: dict[str, object] = {"id": "", "tie": 0}
-    if (raw := _bytes_of(receipt.content, 16)) is not None:
-        which, head = _CONTENT, raw
-        kept["content"] = ""
-    if receipt.identity[:12] == receipt.id[8:]:
-        which |= _IDENTITY
-        kept["identity"] = receipt.identity[12:]
-    if -_FAR < receipt.received - base < _FAR:
-        which |= _RECEIVED
-        kept["received"] = receipt.received - base
+def _ids(stored: Stored) -> tuple[int, bytes]:
+    """Which of content, trace and parent are lower-case hexadecimal, and their bytes one after the other."""
+    fact, content = stored.fact, stored.receipt.content
+    parent = fact.parent if isinstance(fact, Span) else None
+    if fact.ref is not None and len(content) == 32:
+        text = f"{content}{fact.ref.trace_id}{fact.ref.span_id}{parent or ''}"
+        if (
+            len(text) == (96 if parent else 80)
+            and len(fact.ref.trace_id) == 32
+            and len(fact.ref.span_id) == 16
+        ):
+            try:  # what nearly all spans are, told at once
+                raw = bytes.fromhex(text)
+            except ValueError:
+                raw = b""
+            if raw.hex() == text:
+                return _CONTENT | _TRACE | (_PARENT if parent else 0), raw
+    which, head = 0, b""
+    if (raw_content := _bytes_of(content, 16)) is not None:
+        which, head = _CONTENT, raw_content
     if fact.ref is not None:
         trace_id, span_id = _bytes_of(fact.ref.trace_id, 16), _bytes_of(fact.ref.span_id, 8)
         if trace_id is not None and span_id is not None:
             which, head = which | _TRACE, head + trace_id + span_id
-            light["ref"] = _NO_REF
-    if isinstance(fact, Span):
-        which, head = _light_span(fact, base, which, head, light)
-    slim = Stored(fact=replace(fact, **light) if light else fact, receipt=replace(receipt, **kept))
-    return bytes((which,)) + head + _encode(slim)
-
-
-def _light_span(
-    fact: Span, base: int, which: int, head: bytes, light: dict[str, object]
-) -> tuple[int, bytes]:
-    """Take out of a span what has a shorter form."""
-    if fact.parent and (parent := _bytes_of(fact.parent, 8)) is not None:
-        which, head = which | _PARENT, head + parent
-        light["parent"] = None
-    start, end = fact.start, fact.end
-    if start is not None and base and 0 <= start - base < _MS:
-        which |= _START
-        light["start"] = start - base
-        if end is not None and -_FAR < end - start < _FAR:
-            which |= _END
-            light["end"] = end - start
+    if parent and (raw_parent := _bytes_of(parent, 8)) is not None:
+        which, head = which | _PARENT, head + raw_parent
     return which, head
+
+
+def encode(stored: Stored) -> bytes:
+    """The fact as bytes, not yet compressed; raises what MessagePack raises for no value of ours."""
+    fact, receipt = stored.fact, stored.receipt
+    which, head = _ids(stored)
+    base = _moment(receipt.id)
+    identity, received = receipt.identity, receipt.received
+    if identity[:12] == receipt.id[8:]:
+        which |= _IDENTITY
+        identity = identity[12:]
+    if -_FAR < received - base < _FAR:
+        which |= _RECEIVED
+        received -= base
+    ref = _NO_REF if which & _TRACE else fact.ref
+    if isinstance(fact, Span):
+        start, end = fact.start, fact.end
+        if start is not None and base and 0 <= start - base < _MS:
+            which |= _START
+            if end is not None and -_FAR < end - start < _FAR:
+                which |= _END
+                end -= start
+            start -= base
+        slim: Fact = replace(
+            fact, ref=ref, parent=None if which & _PARENT else fact.parent, start=start, end=end
+        )
+    else:
+        slim = replace(fact, ref=ref) if which & _TRACE else fact
+    content = "" if which & _CONTENT else receipt.content
+    light = replace(receipt, id="", tie=0, content=content, identity=identity, received=received)
+    return bytes((which,)) + head + _encode(Stored(fact=slim, receipt=light))
 
 
 def decode(raw: bytes, fact_id: str, tie: int) -> Stored:

@@ -44,11 +44,11 @@ class Line(NamedTuple):
 _AFFIXES: Final = {
     name: field_affixes(name)
     for name in (
-        "identity", "workspace", "trace_id", "span_id", "parent_id", "link", "event_id",
-        "correlation_id", "causation_id", "entity", "context",
+        "link", "event_id", "correlation_id", "causation_id", "entity", "context",
     )
 }  # fmt: skip
-_TRACE, _SPAN, _PARENT = _AFFIXES["trace_id"], _AFFIXES["span_id"], _AFFIXES["parent_id"]
+_IDENTITY, _TRACE = field_affixes("identity")[0], field_affixes("trace_id")[0]
+(_SPAN, _SPAN_END), (_PARENT, _PARENT_END) = field_affixes("span_id"), field_affixes("parent_id")
 
 
 def _pairs(fact: Fact) -> list[tuple[str, str]]:
@@ -72,22 +72,33 @@ def _pairs(fact: Fact) -> list[tuple[str, str]]:
     return pairs
 
 
+_tenants: dict[str, str] = {}
+
+
+def _tenant(workspace: str) -> str:
+    """The token of a workspace, remembered: there are few."""
+    known = _tenants.get(workspace)
+    if known is None:
+        if len(_tenants) >= _MAX_KNOWN:
+            _tenants.clear()
+        known = _tenants[workspace] = field_token("workspace", workspace)
+    return known
+
+
 def _field_tokens(stored: Stored) -> str:
     """Tokens of the built-in fields that have no column, the id apart."""
     fact, receipt = stored.fact, stored.receipt
-    own, tenant = _AFFIXES["identity"], _AFFIXES["workspace"]
-    tokens = [f"{own[0]}{safe(receipt.identity)} {tenant[0]}{safe(receipt.workspace)}"]
-    if receipt.variant:
-        tokens.append(VARIANT)
+    tokens = f"{_IDENTITY}{safe(receipt.identity)} {_tenant(receipt.workspace)}"
     if fact.ref is not None:
-        trace_id, span_id = safe(fact.ref.trace_id), safe(fact.ref.span_id)
-        tokens.append(f"{_TRACE[0]}{trace_id} {_SPAN[0]}{span_id}{_SPAN[1]}")
+        tokens += f" {_TRACE}{safe(fact.ref.trace_id)} {_SPAN}{safe(fact.ref.span_id)}{_SPAN_END}"
     if isinstance(fact, Span) and fact.parent:
-        tokens.append(f"{_PARENT[0]}{safe(fact.parent)}{_PARENT[1]}")
+        tokens += f" {_PARENT}{safe(fact.parent)}{_PARENT_END}"
+    if receipt.variant:
+        tokens += f" {VARIANT}"
     for name, value in _pairs(fact):
         start, end = _AFFIXES[name]
-        tokens.append(f"{start}{safe(value)}{end}")
-    return " ".join(tokens)
+        tokens += f" {start}{safe(value)}{end}"
+    return tokens
 
 
 _known_facets: dict[tuple[Any, ...], bytes] = {}
@@ -138,9 +149,10 @@ def _text(tokens: Tokens) -> bytes:
 def refusal(stored: Stored) -> str:
     """Why a fact can never be kept in this index, or nothing."""
     receipt = stored.receipt
-    for name, number in (("tie", receipt.tie), ("received", receipt.received)):
-        if not MIN_INT <= number <= MAX_INT:
-            return f"{name} does not fit 64 bits"
+    if not MIN_INT <= receipt.tie <= MAX_INT:
+        return "its tie does not fit 64 bits"
+    if not MIN_INT <= receipt.received <= MAX_INT:
+        return "its received time does not fit 64 bits"
     if not is_id(receipt.id):
         return "its id is not 20 characters of base64url"
     return ""

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from timeline.errors import StoreUnavailable
-from timeline.search.tokens import field_token
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.bulk import Writer
 from timeline.store.elasticsearch.client import lines
-from timeline.store.elasticsearch.compile import EVERYTHING, Dsl, between, token, within
+from timeline.store.elasticsearch.compile import EVERYTHING, Dsl, between, within
 from timeline.store.elasticsearch.fetch import Fetch, Place, place_of, sorting
 from timeline.store.elasticsearch.names import ODD, end_of
 
@@ -53,7 +52,7 @@ class Expiry:
 
     def _drop(self, day: str, workspace: str, doomed: Dsl) -> int:
         """A day that is past, as a whole where it belongs to one workspace alone."""
-        own = within(workspace, token(field_token("workspace", workspace)))
+        own = within(workspace)
         if self._count(day, EVERYTHING) > self._count(day, own):
             return self._remove(day, doomed)
         index = self._index(day)

@@ -8,7 +8,8 @@ characters that JSON spells in six bytes.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF: Final = (1 << 60) - 1
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # base64 numbers its digits in an order of its own; these tables put them in the order of text
-_TO_RANK = str.maketrans("".join(sorted(_ALPHABET)), _ALPHABET)
+_TO_RANK = str.maketrans("".join(sorted(_ALPHABET)), _ALPHABET[:-2] + "+/")
 _FROM_RANK = str.maketrans(_ALPHABET, "".join(sorted(_ALPHABET)))
 _ID = re.compile(r"[A-Za-z0-9_-]{20}")
 _day_names: dict[int, str] = {}
@@ -40,7 +41,7 @@ def is_id(text: str) -> bool:
 
 def ranks(fact_id: str) -> tuple[int, int]:
     """Two 60-bit numbers that order as ids do."""
-    number = int.from_bytes(urlsafe_b64decode(fact_id.translate(_TO_RANK)), "big")
+    number = int.from_bytes(a2b_base64(fact_id.translate(_TO_RANK)), "big")
     return number >> 60, number & _HALF
 
 
@@ -97,12 +98,12 @@ def any_long(tokens: str) -> bool:
     """Whether a token is longer than the cluster keeps; most texts need a dozen looks."""
     if not tokens.isascii():
         return any(units(token) > LONGEST for token in tokens.split(" "))
-    at, size = -1, len(tokens)
-    while size - at - 1 > LONGEST:
-        following = tokens.rfind(" ", at + 1, at + 2 + LONGEST)
-        if following < 0:
+    start, last = 0, len(tokens) - LONGEST
+    find = tokens.rfind
+    while start < last:
+        start = find(" ", start, start + LONGEST + 1) + 1
+        if not start:
             return True
-        at = following
     return False
 
 

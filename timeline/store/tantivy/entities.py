@@ -222,6 +222,8 @@ class Entities:
 
     def get(self, entities: Sequence[str], workspace: str) -> list[Summary | None]:
         """Summaries by entity, in the order asked."""
+        if not folder.exists(self._path):
+            return [None] * len(entities)  # facts of an older release, which kept none
         with folder.engine("reading summaries"):
             found = {held.entity: held for held in self._held((workspace, name) for name in {*entities})}
         return [found.get(name) for name in entities]

@@ -1,0 +1,117 @@
+"""One Elasticsearch for all fault tests, a proxy in front of it, and a node that knows only the proxy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+import pytest
+
+from tests.faults.cluster import HEAP, Mortal
+from tests.faults.ledger import Ledger, unaccounted
+from tests.faults.proxy import Proxy
+from tests.faults.watching import BOOKS, Browser, Watch, ask
+from tests.node.harness import RunningNode, until
+
+_numbers = count(1)
+
+
+@dataclass
+class Bench:
+    """What a fault test works with."""
+
+    cluster: Mortal
+    proxy: Proxy
+    node: RunningNode
+    prefix: str
+    browser: Browser
+    items: int = 0  # sent to the cluster before this test
+    before: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def store(self) -> str:
+        """The store URL without the proxy."""
+        return f"elasticsearch://127.0.0.1:{self.cluster.port}/{self.prefix}"
+
+    def ledger(self, service: str) -> Ledger:
+        """A fresh ledger."""
+        return Ledger(self.node, service, next(_numbers))
+
+    def tally(self) -> Counter[str]:
+        """The node's books now."""
+        said = ask(self.node, BOOKS)
+        assert 200 == said.status, said
+        return Counter(said.body["tally"])
+
+    def grown(self) -> Counter[str]:
+        """What this test added to the books."""
+        now = self.tally()
+        return Counter({kind: now[kind] - self.before[kind] for kind in now})
+
+    def storing(self, items: int) -> None:
+        """Wait until so many more items are stored."""
+        begun = self.tally()["new"]
+        until(lambda: self.tally()["new"] >= begun + items, what=f"{items} more items stored")
+
+    def resent(self, ledger: Ledger) -> float:
+        """How often a fact of this test was sent to the cluster beyond the first time, on average."""
+        sent = self.proxy.seen.items - self.items
+        return sent / len(ledger.sent) - 1
+
+    def settled(self, ledger: Ledger, watch: Watch) -> None:
+        """After a fault: all is stored once, as it was sent; the books were right at every moment."""
+        assert {200: sum(ledger.statuses.values())} == ledger.statuses
+        verdict = ledger.check(self.store)
+        assert verdict.clean, str(verdict)
+        grown = self.grown()
+        assert 0 == unaccounted(grown)
+        assert (ledger.items, len(ledger.sent)) == (grown["received"], grown["new"])
+        assert ledger.items - len(ledger.sent) == grown["already"]
+        assert (0, 0, 0) == tuple(grown[kind] for kind in ("refused", "quarantined", "variant"))
+        assert watch.books
+        assert watch.searches
+        assert [] == watch.unbalanced()
+        assert [] == watch.failures()
+        print(
+            f"{ledger.service}: each fact sent {1 + self.resent(ledger):.2f} times, at most "
+            f"{watch.most('inbox'):,} waited, slowest of {len(watch.searches)} searches {watch.slowest():.1f} s"
+        )
+
+    def quiet(self, *, seconds: float = 30) -> None:
+        """Wait until nothing waits, without helping."""
+        until(lambda: self.tally()["inbox"] == 0, seconds=seconds, what="an empty inbox")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[Mortal]:
+    """A real node, stopped in the end."""
+    with Mortal(heap=HEAP) as node:
+        assert isinstance(node, Mortal)
+        yield node
+
+
+@pytest.fixture(scope="session")
+def standing(elasticsearch: Mortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """The bench of a session."""
+    proxy = Proxy(elasticsearch.port)
+    url = f"elasticsearch://127.0.0.1:{proxy.port}/faults"
+    node = RunningNode(tmp_path_factory.mktemp("faults"), THROUGHLINE_STORE_URL=url)
+    try:
+        node.start()
+        yield Bench(elasticsearch, proxy, node, "faults", Browser(node))
+    finally:
+        proxy.heal()
+        node.stop()
+        proxy.close()
+
+
+@pytest.fixture
+def bench(standing: Bench) -> Iterator[Bench]:
+    """The bench, healthy and quiet before and after."""
+    standing.proxy.heal()
+    standing.quiet()
+    standing.before, standing.items = standing.tally(), standing.proxy.seen.items
+    yield standing
+    standing.proxy.heal()

@@ -1,0 +1,81 @@
+"""F01, F02, F06: Elasticsearch is away, slow, silent, or breaks off while it answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults import proxy
+from tests.faults.conftest import Bench
+from tests.faults.watching import ask, watching
+from tests.node.harness import until
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
+
+
+def test_f01_while_elasticsearch_is_dead_all_is_taken_and_kept_and_it_drains_alone(bench: Bench) -> None:
+    ledger = bench.ledger("f01")
+    with watching(bench.node) as watch:
+        with ledger.load():
+            bench.storing(200)
+            bench.cluster.kill()
+            until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
+            said = ask(bench.node, "/api/v1/search?q=service:f01&range=1h")
+            coverage = bench.node.get("/api/v1/coverage?range=1h")
+            status, page = bench.browser.read("/search?q=service:f01")
+            senders = bench.browser.read("/senders")
+        bench.cluster.start()
+        bench.quiet()
+    assert 503 == said.status
+    assert "cannot be reached" in said.body["detail"]
+    assert "Elasticsearch" in said.body["remedy"]
+    assert coverage["pending_items"] >= 500
+    assert "backlog" in {cause["kind"] for cause in coverage["causes"]}
+    assert (503, True) == (status, "cannot be reached" in page)
+    assert (200, True) == (senders[0], "to be indexed" in senders[1])
+    bench.settled(ledger, watch)
+    answer = bench.node.get("/api/v1/search?q=service:f01&range=1h")
+    assert ("seen", len(ledger.sent)) == (answer["verdict"], answer["total"]["value"])
+
+
+def test_f02_a_slow_elasticsearch_gets_no_storm_of_the_same_facts(bench: Bench) -> None:
+    ledger = bench.ledger("f02")
+    with watching(bench.node) as watch:
+        with ledger.load():
+            bench.storing(200)
+            bench.proxy.fault(proxy.slow(4.0))
+            begun = bench.proxy.seen.bulks
+            until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
+            until(lambda: bench.proxy.seen.bulks > begun + 1, what="two slow bulks")
+        bench.proxy.heal()
+        bench.quiet()
+    bench.settled(ledger, watch)
+    assert bench.resent(ledger) < 0.2
+
+
+def test_f02_a_silent_elasticsearch_holds_no_reader_for_ever(bench: Bench) -> None:
+    ledger = bench.ledger("f02-silent")
+    with watching(bench.node) as watch:
+        with ledger.load():
+            bench.storing(200)
+            bench.proxy.fault(proxy.black_hole)
+            until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
+            said = ask(bench.node, "/api/v1/search?q=service:f02-silent&range=1h")
+        bench.proxy.heal()
+        bench.proxy.drop()
+        bench.quiet()
+    print("a silent store was given up after", said.took, said.status)
+    bench.settled(ledger, watch)
+
+
+def test_f06_answers_cut_at_every_kilobyte_double_nothing(bench: Bench) -> None:
+    ledger = bench.ledger("f06")
+    with watching(bench.node) as watch:
+        cut = bench.proxy.seen.cuts
+        with ledger.load():
+            bench.storing(200)
+            bench.proxy.fault(proxy.cut_bulks(1024))
+            until(lambda: bench.proxy.seen.cuts >= cut + 12, seconds=40, what="a dozen cut answers")
+        bench.proxy.heal()
+        bench.quiet()
+    bench.settled(ledger, watch)
+    assert bench.resent(ledger) > 0, "nothing was sent twice: the fault did not bite"
