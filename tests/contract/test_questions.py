@@ -186,3 +186,16 @@ def test_values_that_are_not_shaped_like_ids_are_not_found_without_a_key(pair: P
     pair.finds(q.ValueIs("ord-123"), own)
     pair.finds(q.ValueIs("0123456789abcdef-and-more"), own)
     pair.finds(q.ValueIs("gold"))
+
+
+def test_ids_of_messages_and_events_are_found_without_their_keys(pair: Pair) -> None:
+    named = {"messaging.message.id": "m-123456", "cloudevents.event_id": "0190-77aa-e1"}
+    facts = [
+        *(b.stored(b.span(number=n, attributes={key: value})) for n, (key, value) in enumerate(named.items())),
+        b.stored(b.span(number=7, attributes={"other.key": "m-123456"})),
+        b.stored(b.span(number=8, attributes={"messaging.message.id": 1234567})),
+    ]
+    pair.write(facts)
+    pair.finds(q.ValueIs("m-123456"), facts[0], facts[2])
+    pair.finds(q.ValueIs("0190-77aa-e1"), facts[1])
+    pair.finds(q.ValueIs("1234567"), facts[3])

@@ -16,17 +16,16 @@ from timeline.search import query as q
 from timeline.search.tokens import (
     MAX_VALUE,
     TermRange,
-    bare_token,
     exists_token,
     field_affixes,
     field_token,
-    id_shaped,
     kv_token,
     number_ranges,
     plain,
     prefix_token,
     safe,
     value_token,
+    value_tokens,
 )
 from timeline.store.elasticsearch.document import VARIANT
 from timeline.store.elasticsearch.names import (
@@ -54,8 +53,7 @@ _ALL_EXPANSIONS: Final = (1 << 31) - 1
 
 def token(value: str) -> Dsl:
     """Facts with this exact token."""
-    kept = wire(value)
-    return {"term": {"kv" if units(kept) <= LONGEST else "long": kept}}
+    return {"term": {"kv" if units(value) <= LONGEST else "long": value}}
 
 
 def both(*parts: Dsl) -> Dsl:
@@ -116,20 +114,19 @@ def between(field: str, low: int | None, high: int | None) -> Dsl:
 
 def _starts(prefix: str, end: str = "") -> Dsl:
     """Facts with a token that starts with ``prefix`` and has ``end`` at its end."""
-    start, finish = wire(prefix), wire(end)
-    if finish:
-        literal = (_WILD.sub(lambda match: "\\" + match.group(), text) for text in (start, finish))
+    if end:
+        literal = (_WILD.sub(lambda match: "\\" + match.group(), text) for text in (prefix, end))
         kind, value = "wildcard", "*".join(literal)
     else:
-        kind, value = "prefix", start
-    fields = ("kv", "long") if units(start) <= LONGEST else ("long",)
+        kind, value = "prefix", prefix
+    fields = ("kv", "long") if units(prefix) <= LONGEST else ("long",)
     return either(*({kind: {field: {"value": value}}} for field in fields))
 
 
 def _term_range(terms: TermRange) -> Dsl:
     if terms.low == terms.high:
         return token(terms.head + terms.low)
-    low, high = wire(terms.head + terms.low), wire(terms.head + terms.high)
+    low, high = terms.head + terms.low, terms.head + terms.high
     return {"range": {"kv" if units(low) <= LONGEST else "long": {"gte": low, "lte": high}}}
 
 
@@ -255,7 +252,7 @@ def compile_node(node: q.Node, depth: int = 0) -> Dsl:
         case q.AttributeIs() | q.AttributeStarts() | q.AttributeBetween() | q.AttributeExists():
             return _attribute(node)
         case q.ValueIs():
-            return token(bare_token(node.value)) if id_shaped(node.value) else NOTHING
+            return either(*map(token, value_tokens(node.value)))
         case q.EntityIs():
             return _entity(node)
         case q.Words():

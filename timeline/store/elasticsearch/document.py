@@ -176,7 +176,7 @@ def prepare(stored: Stored, prefix: str, packer: Packer) -> Line | str:
 
 def _line(stored: Stored, tokens: Tokens, prefix: str, packer: Packer) -> Line:
     fact, receipt = stored.fact, stored.receipt
-    kv, long = wire(f"{_field_tokens(stored)} {tokens.kv}"), b""
+    kv, long = f"{_field_tokens(stored)} {tokens.kv}", b""
     if any_long(kv):
         kv, long = _long_apart(kv)
     at = placed(stored)
@@ -185,12 +185,12 @@ def _line(stored: Stored, tokens: Tokens, prefix: str, packer: Packer) -> Line:
     start, until = fact.at, fact.until
     took = b"" if start is None or until is None else b'"duration":%d,' % clamp(until - start)
     data = (
-        b'{"create":{"_index":"%b-facts-%b","_id":"%b"}}\n{"kv":%b,%b%b%b%b"placed":%d,"ms":%d,"received":%d,"tie":%d,"high":%d,"low":%d,"whole":"%b"}\n'
+        b'{"create":{"_index":"%b-facts-%b","_id":"%b"}}\n{"kv":"%b",%b%b%b%b"placed":%d,"ms":%d,"received":%d,"tie":%d,"high":%d,"low":%d,"whole":"%b"}\n'
         % (
             prefix.encode(),
             day.encode(),
             receipt.id.encode(),
-            _dumps(kv),
+            kv.encode(),  # tokens hold nothing that JSON escapes
             long,
             _text(tokens),
             _facets(fact),

@@ -1,7 +1,7 @@
 """Names of indices, ranks of ids, and tokens as the cluster keeps them.
 
 Ids are compared as text everywhere else; the cluster compares two numbers made of one, which
-takes a third of the room and needs no look at other facts. Tokens lose the two control
+takes a third of the room and needs no look at other facts. Words lose the two control
 characters that JSON spells in six bytes.
 """
 
@@ -80,13 +80,13 @@ def clamp(number: int) -> int:
     return min(max(number, MIN_INT), MAX_INT)
 
 
-def wire(tokens: str) -> str:
-    """Tokens, or the start of one, as the cluster keeps them: character by character, one to one."""
-    if "`" in tokens:
-        tokens = tokens.replace("`", "\x0160.")
-    if "\x7f" in tokens:
-        tokens = tokens.replace("\x7f", "\x017f.")
-    return tokens.replace("\0", "\x7f").replace("\x01", "`")
+def wire(words: str) -> str:
+    """Words, or the start of one, as the cluster keeps them: character by character, one to one."""
+    if "`" in words:
+        words = words.replace("`", "\x0160.")
+    if "\x7f" in words:
+        words = words.replace("\x7f", "\x017f.")
+    return words.replace("\0", "\x7f").replace("\x01", "`")
 
 
 def units(text: str) -> int:
