@@ -86,6 +86,8 @@ class Drain:
             )
         try:
             decoded = decode(request, self._rules(request.workspace))
+        except Unavailable:
+            raise  # nothing is wrong with the request: its rules could not be read
         except Rejected as error:
             return _set_aside(request, "undecodable", str(error))
         except Exception as error:

@@ -56,9 +56,7 @@ def keep(
             _partly(partly)
             _senders(new)
     except Error as error:
-        raise QueueUnavailable(
-            f"the database did not answer: {error}", remedy="it is tried again by itself"
-        ) from error
+        raise _away(error) from error
 
 
 def workspaces() -> list[str]:
@@ -70,9 +68,17 @@ def workspaces() -> list[str]:
 def rules(workspace: str) -> Rules:
     """The entity rules of a workspace: the shipped ones and those of its people.
 
-    At most 5 s old: asked for each request of a drain, changed a few times a year.
+    At most 5 s old: asked for each request of a drain, changed a few times a year. Raises
+    ``QueueUnavailable`` where the database is away.
     """
-    return _compiled(_rows(workspace, int(time.monotonic() / 5)))
+    try:
+        return _compiled(_rows(workspace, int(time.monotonic() / 5)))
+    except Error as error:
+        raise _away(error) from error
+
+
+def _away(error: Error) -> QueueUnavailable:
+    return QueueUnavailable(f"the database did not answer: {error}", remedy="it is tried again by itself")
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from tests.faults.cluster import HEAP, Mortal
+from tests.faults.cluster import Mortal
 from tests.faults.ledger import Ledger, unaccounted
 from tests.faults.proxy import Proxy
 from tests.faults.watching import BOOKS, Browser, Watch, ask
@@ -87,9 +87,12 @@ class Bench:
 @pytest.fixture(scope="session")
 def elasticsearch() -> Iterator[Mortal]:
     """A real node, stopped in the end."""
-    with Mortal(heap=HEAP) as node:
-        assert isinstance(node, Mortal)
+    node = Mortal()
+    try:
+        node.start()
         yield node
+    finally:
+        node.stop()
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +114,8 @@ def standing(elasticsearch: Mortal, tmp_path_factory: pytest.TempPathFactory) ->
 def bench(standing: Bench) -> Iterator[Bench]:
     """The bench, healthy and quiet before and after."""
     standing.proxy.heal()
+    if standing.cluster.process is None:  # the test before broke off
+        standing.cluster.start()
     standing.quiet()
     standing.before, standing.items = standing.tally(), standing.proxy.seen.items
     yield standing

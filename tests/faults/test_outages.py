@@ -9,7 +9,7 @@ from tests.faults.conftest import Bench
 from tests.faults.watching import ask, watching
 from tests.node.harness import until
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
 
 
 def test_f01_while_elasticsearch_is_dead_all_is_taken_and_kept_and_it_drains_alone(bench: Bench) -> None:

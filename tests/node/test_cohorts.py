@@ -44,7 +44,7 @@ def _until_stuck(node: RunningNode, kind: str, *expected: str, **asked: str) -> 
         answer = _stuck(node, kind, **asked)
         return answer if sorted(expected) == sorted(one["id"] for one in answer["entities"]) else None
 
-    return until(there, seconds=60, what=f"{expected} as the stuck ones")
+    return until(there, seconds=120, what=f"{expected} as the stuck ones")
 
 
 def test_those_who_did_not_move_on_are_found_and_leave_when_they_do(node: RunningNode) -> None:

@@ -110,8 +110,11 @@ def _end_with_parent() -> None:
 class Elasticsearch:
     """One node; ``url`` is where it answers once ``start`` has returned."""
 
-    def __init__(self, version: str = NEWEST, *, port: int = 0, heap: str = "1g") -> None:
+    def __init__(
+        self, version: str = NEWEST, *, port: int = 0, heap: str = "1g", java_options: str = ""
+    ) -> None:
         self.version, self.port, self._heap = version, port or free_port(), heap
+        self._java_options = java_options
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder: Path | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -126,7 +129,7 @@ class Elasticsearch:
             "PATH": os.environ["PATH"],
             "ES_JAVA_HOME": str(java),
             "ES_PATH_CONF": str(self._folder / "config"),
-            "ES_JAVA_OPTS": f"-Xms{self._heap} -Xmx{self._heap}",
+            "ES_JAVA_OPTS": f"-Xms{self._heap} -Xmx{self._heap} {self._java_options}",
             "ES_TMPDIR": str(self._folder / "tmp"),
             "CLI_JAVA_OPTS": "-Xmx64m",
         }

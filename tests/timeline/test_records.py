@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from django.db import OperationalError, connection
 
 from tests.builders import span, stored
 from timeline import records
+from timeline.errors import QueueUnavailable
+from timeline.inbox.inbox import Inbox
+from timeline.indexing import Drain
 from timeline.ingest.request import Accepted, BadItem
 from timeline.models import Quarantined, Sender
+from timeline.store.tantivy import TantivyStore
 
 pytestmark = pytest.mark.django_db
 NOW = 1_790_000_000_000_000_000
@@ -47,3 +55,26 @@ def test_what_is_known_of_a_sender_never_goes_back() -> None:
     _keep("shop", NOW)
     row = Sender.objects.get()
     assert (2, NOW, NOW + 10, 500, NOW + 10) == (row.facts, row.first, row.last, row.ahead, row.sampled_at)
+
+
+def _away(*arguments: Any) -> None:
+    raise OperationalError("the server closed the connection unexpectedly")
+
+
+def test_a_database_that_is_away_when_rules_are_asked_for_makes_nothing_poison(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "inbox.sqlite3")
+    store = TantivyStore(tmp_path / "index", writable=True)
+    store.prepare()
+    body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "hello"}}]}]}]}'
+    inbox.accept([
+        Accepted(id="r", signal="logs", content_encoding="", headers={"content-type": "application/json"}, body=body,
+                 received=NOW, digest=b"r", items=1)
+    ])  # fmt: skip
+    drain = Drain(inbox, store, records.rules)
+    records._rows.cache_clear()
+    with connection.execute_wrapper(_away), pytest.raises(QueueUnavailable):
+        drain.run()
+    assert (0, 1) == (Quarantined.objects.count(), inbox.backlog().requests)
+    assert 1 == drain.run()
+    assert (0, 1) == (Quarantined.objects.count(), store.size()["facts"])
+    store.close()

@@ -5,6 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from timeline.ingest.identity import moment
 from timeline.store.elasticsearch import names
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -23,6 +24,11 @@ def test_an_id_comes_back_from_its_ranks_which_fit_the_cluster(fact_id: str) -> 
     assert fact_id == names.id_of(high, low)
     assert 0 <= high < 1 << 60
     assert 0 <= low < 1 << 60
+
+
+@given(ids)
+def test_an_id_tells_its_moment_as_identity_does(fact_id: str) -> None:
+    assert moment(fact_id) == names.moment_of(fact_id)
 
 
 @given(ids, st.integers(0, 20))

@@ -9,7 +9,6 @@ before anything refers to it and never changed.
 from __future__ import annotations
 
 import threading
-from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -19,6 +18,7 @@ from msgspec.structs import replace
 
 from timeline.domain import Fact, Receipt, Span, SpanRef, Stored
 from timeline.errors import StoreUnavailable, Unavailable
+from timeline.store.elasticsearch.names import MS, moment_of
 
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 64 * 1024
@@ -29,7 +29,6 @@ STRIDES: Final = (1, 8, 64)
 SAMPLE_BYTES: Final = 4_096  # longer facts teach little
 WORSE: Final = 1.25  # learn again where facts take this much more room than right after learning
 MAX_DICTIONARIES: Final = 200
-_MS: Final = 1_000_000
 _FAR: Final = 1 << 62  # distances up to here fit MessagePack
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,11 +47,6 @@ def _bytes_of(text: str, size: int) -> bytes | None:
     except ValueError:
         return None
     return raw if raw.hex() == text else None
-
-
-def _moment(fact_id: str) -> int:
-    """The ns that an id starts with, to the ms."""
-    return int.from_bytes(urlsafe_b64decode(fact_id[:8]), "big") * _MS
 
 
 def _ids(stored: Stored) -> tuple[int, bytes]:
@@ -88,7 +82,7 @@ def encode(stored: Stored) -> bytes:
     """The fact as bytes, not yet compressed; raises what MessagePack raises for no value of ours."""
     fact, receipt = stored.fact, stored.receipt
     which, head = _ids(stored)
-    base = _moment(receipt.id)
+    base = moment_of(receipt.id) * MS
     identity, received = receipt.identity, receipt.received
     if identity[:12] == receipt.id[8:]:
         which |= _IDENTITY
@@ -99,7 +93,7 @@ def encode(stored: Stored) -> bytes:
     ref = _NO_REF if which & _TRACE else fact.ref
     if isinstance(fact, Span):
         start, end = fact.start, fact.end
-        if start is not None and base and 0 <= start - base < _MS:
+        if start is not None and base and 0 <= start - base < MS:
             which |= _START
             if end is not None and -_FAR < end - start < _FAR:
                 which |= _END
@@ -128,7 +122,7 @@ def decode(raw: bytes, fact_id: str, tie: int) -> Stored:
     if which & _PARENT:
         fact["parent"], at = raw[at : at + 8].hex(), at + 8
     slim = _decode(raw[at:])
-    base = _moment(fact_id)
+    base = moment_of(fact_id) * MS
     if which & _IDENTITY:
         receipt["identity"] = fact_id[8:] + slim.receipt.identity
     if which & _RECEIVED:

@@ -94,7 +94,7 @@ class Reader:
             after = place_of(hits[-1])
 
     def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
-        """One sighting per question; the oldest match is only looked for where there are several."""
+        """One sighting per question; more than the newest is only asked where several match."""
         asked = [(self._fetch.days.path(query.window), compiled(query)) for query in queries]
         newest = list(self._fetch.searches([(path, _newest(dsl)) for path, dsl in asked], "looking up"))
         several = [place for place, answer in enumerate(newest) if _total(answer) > 1]
@@ -110,14 +110,17 @@ class Reader:
         hits = newest["hits"]["hits"]
         if not hits:
             return Sighting(partial=partial)
-        others = newest["aggregations"]["variants"]["doc_count"]
-        first = oldest["hits"]["hits"] if oldest else hits
+        row = Row.of(self._fetch.stored(hits[0]))
+        others, first = int(row.variant), hits
+        if oldest is not None:
+            others = oldest["aggregations"]["variants"]["doc_count"]
+            first = oldest["hits"]["hits"] or hits
         return Sighting(
             count=_total(newest) - others,
             variants=others,
-            first=place_of((first or hits)[0]).time,
+            first=place_of(first[0]).time,
             last=place_of(hits[0]).time,
-            newest=Row.of(self._fetch.stored(hits[0])),
+            newest=row,
             partial=partial,
         )
 
@@ -173,10 +176,7 @@ def _total(answer: dict[str, Any]) -> int:
 
 
 def _newest(query: Dsl) -> Dsl:
-    return listing(query, "newest", 1) | {
-        "track_total_hits": True,
-        "aggs": {"variants": {"filter": variants()}},
-    }
+    return listing(query, "newest", 1) | {"track_total_hits": True}
 
 
 def _oldest(query: Dsl) -> Dsl:
@@ -186,5 +186,6 @@ def _oldest(query: Dsl) -> Dsl:
         "size": 1,
         "stored_fields": "_none_",
         "track_total_hits": False,
+        "aggs": {"variants": {"filter": variants()}},
         "timeout": SECONDS,
     }
