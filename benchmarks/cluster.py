@@ -28,10 +28,10 @@ from tests.node.harness import RunningNode
 from tests.servers.elasticsearch import Elasticsearch
 from timeline.domain import Stored
 from timeline.search.query import AttributeIs, FieldIs, Or, Query, Window
+from timeline.store.codec import Codec, Packer
 from timeline.store.elasticsearch.address import read_address
 from timeline.store.elasticsearch.admin import Shelf
 from timeline.store.elasticsearch.client import Cluster
-from timeline.store.elasticsearch.codec import Codec, Packer
 from timeline.store.elasticsearch.document import Line, prepare
 from timeline.store.elasticsearch.store import ElasticsearchStore
 

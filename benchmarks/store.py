@@ -14,8 +14,9 @@ from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Accepted
 from timeline.search.tokens import fact_tokens
-from timeline.store.tantivy.codec import Codec, Packer
+from timeline.store.codec import Codec, Packer
 from timeline.store.tantivy.schema import SCHEMA, document
+from timeline.store.tantivy.shelf import FolderShelf
 
 HEAP = 128 << 20
 _MOST = 100_000  # documents held in memory at once
@@ -24,7 +25,7 @@ _MOST = 100_000  # documents held in memory at once
 def floor(facts: int) -> dict[str, Any]:
     """Documents per second into a bare index, one commit at the end; making them is not counted."""
     with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
-        documents = _documents(min(facts, _MOST), Packer(Codec(Path(folder))))
+        documents = _documents(min(facts, _MOST), _packer(Path(folder)))
         writer = tantivy.Index(SCHEMA, path=folder).writer(heap_size=HEAP)
         began = time.perf_counter()
         for one in documents:
@@ -33,6 +34,12 @@ def floor(facts: int) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         writer.wait_merging_threads()
     return {"documents": len(documents), "per_second": round(len(documents) / seconds)}
+
+
+def _packer(folder: Path) -> Packer:
+    packer = Packer(Codec(FolderShelf(folder)))
+    packer.start()
+    return packer
 
 
 def _documents(count: int, packer: Packer) -> list[tantivy.Document]:

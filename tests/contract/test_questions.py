@@ -191,7 +191,10 @@ def test_values_that_are_not_shaped_like_ids_are_not_found_without_a_key(pair: P
 def test_ids_of_messages_and_events_are_found_without_their_keys(pair: Pair) -> None:
     named = {"messaging.message.id": "m-123456", "cloudevents.event_id": "0190-77aa-e1"}
     facts = [
-        *(b.stored(b.span(number=n, attributes={key: value})) for n, (key, value) in enumerate(named.items())),
+        *(
+            b.stored(b.span(number=n, attributes={key: value}))
+            for n, (key, value) in enumerate(named.items())
+        ),
         b.stored(b.span(number=7, attributes={"other.key": "m-123456"})),
         b.stored(b.span(number=8, attributes={"messaging.message.id": 1234567})),
     ]

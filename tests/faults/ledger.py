@@ -17,10 +17,10 @@ import msgspec
 from tests.node.harness import RunningNode
 from tests.node.otlp import PROTOBUF, request, span
 from timeline.domain import Stored
+from timeline.store.codec import Codec
 from timeline.store.elasticsearch.address import read_address
 from timeline.store.elasticsearch.admin import Shelf
 from timeline.store.elasticsearch.client import Cluster
-from timeline.store.elasticsearch.codec import Codec
 from timeline.store.elasticsearch.names import id_of
 
 Attributes = Mapping[str, str | int | float | bool]
@@ -70,7 +70,7 @@ def documents(address: str) -> Iterator[Copy]:
 
 
 def _fact(codec: Codec, hit: dict[str, Any]) -> Stored:
-    return codec.unpack(b64decode(hit["fields"]["whole"][0]), hit["_id"], 0)
+    return codec.unpack(b64decode(hit["fields"]["whole"][0]))
 
 
 class Verdict(msgspec.Struct, kw_only=True):

@@ -34,7 +34,7 @@ from timeline.ingest.identity import from_text, id_of, tie, to_text, usable
 
 # What stands among the ids, in this order, if anything.
 _REGULAR, _TRACE, _PARENT = 1, 2, 4
-_VARIANT, _PARTIAL, _SAMPLED = 1, 2, 4
+_VARIANT, _PARTIAL, _SAMPLED, _LATER = 1, 2, 4, 8
 _EVENT_KINDS: Final = frozenset(get_args(EventKind))
 _NO_SCOPE: Final = Scope()
 _NOT_DROPPED: Final = Dropped()
@@ -65,7 +65,7 @@ class _Rest(msgspec.Struct, array_like=True, gc=False):
     """Everything but the ids, for any fact."""
 
     # the receipt
-    received: int  # after the fact's own time, where that is usable
+    received: int  # how much later than the fact's own time, where marked so
     position: int
     marks: int
     workspace: str
@@ -128,11 +128,15 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
     length = None
     if later is not None and fact.at is not None and usable(fact.at) and usable(later):
         length = later - fact.at
+    marks = receipt.variant * _VARIANT | receipt.partial * _PARTIAL | receipt.sampled * _SAMPLED
+    received = receipt.received
+    if fact.at is not None and usable(fact.at) and usable(received):
+        received, marks = received - fact.at, marks | _LATER
     scope, dropped, message, event = fact.scope, fact.dropped, fact.message, fact.event
     rest = (  # as _Rest is written
-        receipt.received - fact.at if fact.at is not None and usable(fact.at) else receipt.received,
+        received,
         receipt.position,
-        receipt.variant * _VARIANT | receipt.partial * _PARTIAL | receipt.sampled * _SAMPLED,
+        marks,
         receipt.workspace,
         receipt.sender,
         irregular,
@@ -184,7 +188,7 @@ def unpack(ids: bytes, rest: bytes) -> Stored:
         fact_id = id_of(identity, _own_time(fact))
         order = _tie(fact, row.position, fact_id)
     received = row.received
-    if row.at is not None and usable(row.at):
+    if row.marks & _LATER and row.at is not None:
         received += row.at
     return Stored(
         fact=fact,

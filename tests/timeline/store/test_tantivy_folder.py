@@ -13,8 +13,9 @@ from tests.contract.pair import asking
 from timeline.domain import SpanRef, Stored
 from timeline.errors import BadQuery, StoreUnavailable
 from timeline.search.query import All
-from timeline.store import packing
-from timeline.store.tantivy import TantivyStore, codec
+from timeline.store import codec, packing
+from timeline.store.tantivy import TantivyStore
+from timeline.store.tantivy.shelf import FolderShelf
 
 
 def filled(folder: Path, count: int = 50) -> None:
@@ -132,7 +133,8 @@ def test_dictionaries_are_learnt_soon_then_from_more_and_again_when_facts_change
 ) -> None:
     monkeypatch.setattr(codec, "STAGES", ((1, 400), (2, 400)))
     kept: list[tuple[Stored, bytes]] = []
-    packer = codec.Packer(codec.Codec(tmp_path))
+    packer = codec.Packer(codec.Codec(FolderShelf(tmp_path)))
+    packer.start()
 
     def pack(facts: Iterable[Stored]) -> int:
         kept.extend((stored, packer.pack(stored)) for stored in facts)
@@ -149,7 +151,7 @@ def test_dictionaries_are_learnt_soon_then_from_more_and_again_when_facts_change
         for n in range(800)
     )
     assert 3 == pack(changed)
-    reading = codec.Codec(tmp_path)  # as another process would, from the files alone
+    reading = codec.Codec(FolderShelf(tmp_path))  # as another process would, from the files alone
     for stored, packed in kept[::37]:
         assert stored == reading.unpack(packed)
 

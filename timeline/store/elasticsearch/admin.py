@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from typing import Any
+from typing import Any, Final
 
 from timeline.errors import StoreUnavailable
 from timeline.store.elasticsearch import mapping
@@ -98,6 +98,8 @@ def size(cluster: Cluster) -> dict[str, int]:
 
 class Shelf:
     """Dictionaries as documents; their number is their id, so none is ever replaced."""
+
+    remedy: Final = "restore the index of facts and the one of dictionaries from one snapshot"
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

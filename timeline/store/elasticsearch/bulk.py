@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable, ThroughlineError
 from timeline.ingest.identity import variant_id
+from timeline.store.codec import Packer
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.client import (
     BUSY,
@@ -25,7 +26,6 @@ from timeline.store.elasticsearch.client import (
     status_of,
     translate,
 )
-from timeline.store.elasticsearch.codec import Packer
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.document import Line, prepare, replaced
 from timeline.store.elasticsearch.fetch import Fetch

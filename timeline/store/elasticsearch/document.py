@@ -11,7 +11,7 @@ import orjson
 from timeline.domain import Fact, Receipt, Span, Stored
 from timeline.ingest.identity import placed
 from timeline.search.tokens import Tokens, fact_tokens, field_affixes, field_token, safe, value_token
-from timeline.store.elasticsearch.codec import Packer
+from timeline.store.codec import Packer
 from timeline.store.elasticsearch.names import (
     LONGEST,
     MAX_INT,

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from timeline.domain import Stored
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
+from timeline.store.codec import Codec
 from timeline.store.elasticsearch.client import STARTING, Cluster, lines, pause
-from timeline.store.elasticsearch.codec import Codec
 from timeline.store.elasticsearch.compile import Dsl, within
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.names import id_of, is_id
@@ -151,8 +151,7 @@ class Fetch:
 
     def stored(self, hit: dict[str, Any]) -> Stored:
         """The whole fact of a hit of ``listing``."""
-        place = place_of(hit)
-        return self._codec.unpack(b64decode(hit["fields"]["whole"][0]), place.id, place.tie)
+        return self._codec.unpack(b64decode(hit["fields"]["whole"][0]))
 
     def by_ids(self, ids: Iterable[str], workspace: str | None) -> dict[str, Stored]:
         """The visible facts stored under these ids, by id; of one workspace or of any."""

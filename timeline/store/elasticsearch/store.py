@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from timeline.domain import Stored
 from timeline.search.query import Query
+from timeline.store.codec import Codec, Packer
 from timeline.store.elasticsearch import admin, mapping
 from timeline.store.elasticsearch.address import read_address
 from timeline.store.elasticsearch.bulk import Writer
 from timeline.store.elasticsearch.client import Cluster
-from timeline.store.elasticsearch.codec import Codec, Packer
 from timeline.store.elasticsearch.counting import Counting
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.entities import Entities

@@ -15,6 +15,7 @@ from typing import Final
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 from timeline.search.query import Query
+from timeline.store.codec import Codec
 from timeline.store.port import (
     Bucket,
     Cohort,
@@ -28,9 +29,9 @@ from timeline.store.port import (
     Summary,
 )
 from timeline.store.tantivy import folder
-from timeline.store.tantivy.codec import Codec
 from timeline.store.tantivy.entities import Entities
 from timeline.store.tantivy.reader import Reader
+from timeline.store.tantivy.shelf import FolderShelf
 from timeline.store.tantivy.writer import Writer
 
 __all__ = ["TantivyStore"]
@@ -49,7 +50,7 @@ class TantivyStore:
 
     def __init__(self, path: Path | str, *, writable: bool) -> None:
         self._path, self._writable = Path(path), writable
-        codec = Codec(self._path)
+        codec = Codec(FolderShelf(self._path))
         self._codec, self._reader = codec, Reader(self._path, codec)
         self._entities = Entities(self._path, codec)
         self._opened: Writer | None = None

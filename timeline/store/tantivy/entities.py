@@ -22,14 +22,15 @@ from tantivy import FieldType, Occur
 
 from timeline.errors import BadQuery, StoreUnavailable
 from timeline.search.tokens import safe
+from timeline.store.codec import Codec
 from timeline.store.port import COHORT_LIMIT, Cohort, CohortQuery, Summary
 from timeline.store.tantivy import folder
-from timeline.store.tantivy.codec import Codec, write_durably
 from timeline.store.tantivy.compile import matches
 from timeline.store.tantivy.cursor import Place
 from timeline.store.tantivy.ordering import Ordering
 from timeline.store.tantivy.reader import Reader
 from timeline.store.tantivy.schema import MAX_INT, MIN_INT, SCHEMA_VERSION, clamp
+from timeline.store.tantivy.shelf import write_durably
 
 FOLDER: Final = "entities"
 HEAP: Final = 20_000_000  # bytes the engine gathers before it writes a segment by itself

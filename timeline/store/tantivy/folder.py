@@ -11,8 +11,8 @@ import msgspec
 import tantivy
 
 from timeline.errors import StoreUnavailable, ThroughlineError
-from timeline.store.tantivy.codec import write_durably
 from timeline.store.tantivy.schema import SCHEMA, SCHEMA_VERSION
+from timeline.store.tantivy.shelf import write_durably
 
 LABEL: Final = "throughline-index.json"
 META: Final = "meta.json"

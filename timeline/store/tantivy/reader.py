@@ -14,9 +14,9 @@ from timeline.domain import Row, Stored
 from timeline.errors import BadQuery
 from timeline.search.query import FACETS, FieldIs, Query
 from timeline.search.tokens import field_token, value_token, values_of
+from timeline.store.codec import Codec
 from timeline.store.port import Bucket, Count, Facet, FacetValue, Order, Page, Sighting
 from timeline.store.tantivy import folder
-from timeline.store.tantivy.codec import Codec
 from timeline.store.tantivy.compile import (
     between,
     both,

@@ -22,9 +22,9 @@ from timeline.domain import Receipt, Stored
 from timeline.errors import StoreUnavailable
 from timeline.ingest.identity import variant_id
 from timeline.search.tokens import Tokens, fact_tokens, field_token
+from timeline.store.codec import Codec, Packer
 from timeline.store.port import ItemReport
 from timeline.store.tantivy import folder
-from timeline.store.tantivy.codec import Codec, Packer
 from timeline.store.tantivy.compile import between, both, exactly, token
 from timeline.store.tantivy.reader import Reader
 from timeline.store.tantivy.reclaim import left_over, parts
@@ -59,6 +59,7 @@ class Writer:
     def __init__(self, path: Path, codec: Codec, reader: Reader) -> None:
         self._path, self._reader = path, reader
         self._packer = Packer(codec)
+        self._packer.start()
         self._index = folder.open_index(path)
         self._engine: tantivy.IndexWriter | None = self._open()
         # _turn guards everything below; _adding guards the engine and is taken first.

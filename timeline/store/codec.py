@@ -1,22 +1,20 @@
-"""Facts as bytes: packed, then compressed with a dictionary learnt from the index's own facts.
+"""Facts as bytes: packed, then compressed with a dictionary learnt from the store's own facts.
 
 Every value starts with the number of its dictionary (0 stands for none), then come the ids,
-which nothing makes shorter, then the compressed rest. Dictionaries are files beside the
-index, written durably before anything refers to them and never changed.
+which nothing makes shorter, then the compressed rest. Dictionaries stand on a shelf of the
+store's own, durable before anything refers to them and never changed.
 """
 
 from __future__ import annotations
 
-import os
 import threading
-from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import zstandard
 
 from timeline.domain import Stored
-from timeline.errors import StoreUnavailable
+from timeline.errors import StoreUnavailable, Unavailable
 from timeline.store.packing import pack, unpack
 
 LEVEL: Final = 3
@@ -30,53 +28,47 @@ WORSE: Final = 1.25  # learn again where facts take this much more room than rig
 MAX_DICTIONARIES: Final = 200
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` so that a crash leaves all of it or nothing."""
-    draft = path.with_suffix(path.suffix + ".new")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+class Shelf(Protocol):
+    """Where a store keeps its dictionaries."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do where a dictionary is lost or a fact damaged."""
+
+    def numbers(self) -> list[int]:
+        """The dictionaries there are."""
+
+    def load(self, number: int) -> bytes | None:
+        """A dictionary; ``None`` where there is none of that number."""
+
+    def keep(self, number: int, data: bytes) -> bool:
+        """Keep a new dictionary durably; false where another writer took the number."""
 
 
 class Codec:
-    """Packs and unpacks facts of one index folder; safe for use by several threads."""
+    """Unpacks facts and hands out compressors; safe for use by several threads."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
         self._local = threading.local()
         self._dictionaries: dict[int, zstandard.ZstdCompressionDict] = {}
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f"facts-{number}.dictionary"
 
     def _dictionary(self, number: int) -> zstandard.ZstdCompressionDict:
         known = self._dictionaries.get(number)
         if known is None:
-            try:
-                data = self._path(number).read_bytes()
-            except OSError as error:
+            data = self.shelf.load(number)
+            if data is None:
                 raise StoreUnavailable(
-                    f"the index refers to {self._path(number).name}, which cannot be read",
-                    remedy="restore the index folder from its backup as a whole; its files belong together",
-                ) from error
+                    f"facts refer to dictionary {number}, which cannot be read", remedy=self.shelf.remedy
+                )
             known = self._dictionaries[number] = zstandard.ZstdCompressionDict(data)
         return known
 
     def _decompressor(self, number: int) -> zstandard.ZstdDecompressor:
         known: dict[int, zstandard.ZstdDecompressor] = self._local.__dict__.setdefault("decompressors", {})
         if number not in known:
-            known[number] = (
-                zstandard.ZstdDecompressor(dict_data=self._dictionary(number))
-                if number
-                else zstandard.ZstdDecompressor()
-            )
+            dictionary = self._dictionary(number) if number else None
+            known[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
         return known[number]
 
     def unpack(self, blob: bytes) -> Stored:
@@ -86,21 +78,16 @@ class Codec:
             return unpack(blob[2 : 2 + size], self._decompressor(number).decompress(blob[2 + size :]))
         except (zstandard.ZstdError, msgspec.DecodeError, IndexError) as error:
             raise StoreUnavailable(
-                "a stored fact cannot be read: the index is damaged",
-                remedy="stop the worker, move the index folder away and restore it from its backup",
+                "a stored fact cannot be read: it is damaged", remedy=self.shelf.remedy
             ) from error
 
-    def numbers(self) -> list[int]:
-        """The dictionaries in the folder."""
-        return sorted(int(path.stem.split("-")[1]) for path in self._folder.glob("facts-*.dictionary"))
-
     def learn(self, samples: list[bytes]) -> int:
-        """Make a dictionary of these encoded facts, durably; returns its number."""
-        number = max(self.numbers(), default=0) + 1
-        trained = zstandard.train_dictionary(DICTIONARY_BYTES, [*samples], level=LEVEL)
-        write_durably(self._path(number), trained.as_bytes())
-        self._dictionary(number)
-        return number
+        """Make a dictionary of these packed facts, durably; returns its number."""
+        data = zstandard.train_dictionary(DICTIONARY_BYTES, [*samples], level=LEVEL).as_bytes()
+        while (number := max(self.shelf.numbers(), default=0) + 1) <= MAX_DICTIONARIES:
+            if self.shelf.keep(number, data):
+                break
+        return min(number, MAX_DICTIONARIES)
 
     def compressor(self, number: int) -> zstandard.ZstdCompressor:
         """A compressor for one thread."""
@@ -110,11 +97,6 @@ class Codec:
         )
 
 
-def _stage(number: int) -> tuple[int, int]:
-    """How far apart and how many the samples of the next dictionary are."""
-    return STAGES[min(number, len(STAGES) - 1)]
-
-
 class Packer:
     """Packs the facts of one writer, and learns a dictionary when it pays."""
 
@@ -122,23 +104,32 @@ class Packer:
         self._codec = codec
         self._lock = threading.Lock()
         self._local = threading.local()
-        self._number = max(codec.numbers(), default=0)
+        self._number = -1
         self._samples: list[bytes] = []
-        self._seen = 0
-        self._stride, self._wanted = _stage(self._number)
-        self._raw = self._packed = 0
+        self._seen = self._raw = self._packed = 0
+        self._stride, self._wanted = STAGES[0]
         self._best: float | None = None  # packed share right after learning
+
+    def _use(self, number: int) -> None:
+        self._best, self._number = None, number
+        self._stride, self._wanted = STAGES[min(number, len(STAGES) - 1)]
+
+    def start(self) -> None:
+        """Take up the newest dictionary on the shelf; does nothing the second time."""
+        with self._lock:
+            if self._number < 0:
+                self._use(max(self._codec.shelf.numbers(), default=0))
 
     def pack(self, stored: Stored) -> bytes:
         """The fact as bytes; raises ``ValueError`` or ``OverflowError`` for what MessagePack cannot hold."""
         ids, raw = pack(stored)
         number = self._number
-        if self._local.__dict__.get("number") != number:
-            self._local.number = number
-            self._local.compressor = self._codec.compressor(number)
-            self._local.head = bytes((number,))
-        head: bytes = self._local.head
-        packed: bytes = head + bytes((len(ids),)) + ids + self._local.compressor.compress(raw)
+        local = self._local.__dict__
+        if local.get("number") != number:
+            local["compress"] = self._codec.compressor(number).compress
+            local["head"] = bytes((number,))
+            local["number"] = number
+        packed: bytes = local["head"] + bytes((len(ids),)) + ids + local["compress"](raw)
         if len(raw) <= SAMPLE_BYTES:
             self._raw += len(raw)
             self._packed += len(packed)
@@ -163,8 +154,6 @@ class Packer:
             stale = self._best is not None and share > self._best * WORSE
             if (early or stale) and self._number < MAX_DICTIONARIES:
                 try:
-                    self._number = self._codec.learn(samples)
-                except (zstandard.ZstdError, OSError):
-                    return  # too alike to learn from, or no room: facts do without, and the commit will tell
-                self._best = None
-                self._stride, self._wanted = _stage(self._number)
+                    self._use(self._codec.learn(samples))
+                except (zstandard.ZstdError, OSError, Unavailable):
+                    return  # too alike to learn from, or no room for one: facts do without
