@@ -33,6 +33,7 @@ class Cluster(NamedTuple):
     b: RunningNode
     postgres: Postgres
     rabbitmq: RabbitMQ
+    search: Elasticsearch
 
     def row(self, sql: str, *values: object) -> Any:
         """The first row of a query."""
@@ -63,7 +64,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         for thread in starting:
             thread.join()
         assert all(node.token for node in nodes), "a node did not start"
-        yield Cluster(*nodes, postgres, rabbitmq)
+        yield Cluster(*nodes, postgres, rabbitmq, search)
 
 
 def _send(node: RunningNode, service: str, start: int, requests: int, each: int = 5) -> int:
@@ -158,6 +159,33 @@ def test_a_broker_that_is_killed_in_the_middle_loses_nothing(cluster: Cluster) -
     _on_both(cluster, "broken", sent)
 
 
+@pytest.mark.parametrize("part", ["postgres", "search"])
+def test_a_database_or_store_that_goes_and_comes_back_loses_nothing(cluster: Cluster, part: str) -> None:
+    server, name, start = getattr(cluster, part), f"without-{part}", 70_001 if part == "search" else 80_001
+    sent = _send(cluster.a, name, start, 5)
+    server.halt()
+    try:
+        sent += _send(cluster.a, name, start + 1_000, 5) + _send(cluster.b, name, start + 2_000, 5)
+    finally:
+        server.start()
+    sent += _send(cluster.b, name, start + 3_000, 5)
+    until(lambda: _answers(cluster.a) and _answers(cluster.b), seconds=60, what="both dashboards")
+    _on_both(cluster, name, sent, seconds=90)
+    until(lambda: all(_up(node) for node in (cluster.a, cluster.b)), seconds=30, what="every heartbeat")
+
+
+def _answers(node: RunningNode) -> bool:
+    try:
+        node.get("/api/v1/senders")
+    except OSError:
+        return False
+    return True
+
+
+def _up(node: RunningNode) -> bool:
+    return all(one["up"] for one in node.get("/api/v1/senders")["nodes"])
+
+
 def test_periodic_work_goes_to_the_other_node_when_its_holder_dies(cluster: Cluster) -> None:
     supervisor = psutil.Process(cluster.a.process.pid) if cluster.a.process else None
     assert supervisor is not None
@@ -224,7 +252,7 @@ def test_the_late_write_of_a_worker_that_stood_still_doubles_nothing(cluster: Cl
         assert caught.is_set(), "the worker was never caught at work"
         with _another_worker(cluster.a):
             began = time.monotonic()
-            cluster.a.drained(seconds=120)  # the lease runs out after a minute, then the other one takes over
+            cluster.a.drained(seconds=200)  # the lease runs out after a minute, then the other one takes over
             assert time.monotonic() - began > 20, "nothing had to be taken over"
             for process in paused:
                 process.resume()
