@@ -12,7 +12,7 @@ import django
 from django.conf import settings
 from django.db import Error, close_old_connections
 
-from timeline.management.parent import die_with
+from timeline.management.parent import die_with, spawner
 
 _FILES = 8192  # open connections and files, where the system allows
 
@@ -24,7 +24,7 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-die_with(os.getppid())  # a worker whose master was killed must not keep the port: nobody would restart it
+die_with(spawner())  # a worker whose master was killed must not keep the port: nobody would restart it
 _allow_connections()
 django.setup()
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
+
+
+def spawner() -> int:
+    """The pid of the process that made this one, also where it is dead by now: whoever asks the
+    kernel then is told of process 1, which may be a real parent in a container."""
+    parent = multiprocessing.parent_process()
+    return os.getppid() if parent is None or parent.pid is None else parent.pid
 
 
 def die_with(parent: int) -> None:
