@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import pytest
 
 from tests.faults.cluster import Mortal
-from tests.faults.ledger import Ledger, unaccounted
+from tests.faults.ledger import Ledger, Verdict, unaccounted
 from tests.faults.proxy import Proxy
 from tests.faults.watching import BOOKS, Browser, Watch, ask
 from tests.node.harness import RunningNode, until
@@ -60,16 +61,22 @@ class Bench:
         sent = self.proxy.seen.items - self.items
         return sent / len(ledger.sent) - 1
 
-    def settled(self, ledger: Ledger, watch: Watch) -> None:
-        """After a fault: all is stored once, as it was sent; the books were right at every moment."""
+    def settled(self, ledger: Ledger, watch: Watch, *, set_aside: int = 0) -> Verdict:
+        """After a fault: all is stored once, as it was sent; the books were right at every moment.
+
+        ``set_aside`` items are in quarantine instead, where they are shown with their reason.
+        """
         assert {200: sum(ledger.statuses.values())} == ledger.statuses
         verdict = ledger.check(self.store)
-        assert verdict.clean, str(verdict)
+        assert set_aside == len(verdict.lost), str(verdict)
+        assert ([], [], []) == (verdict.doubled, verdict.phantom, verdict.wrong), str(verdict)
         grown = self.grown()
         assert 0 == unaccounted(grown)
-        assert (ledger.items, len(ledger.sent)) == (grown["received"], grown["new"])
-        assert ledger.items - len(ledger.sent) == grown["already"]
-        assert (0, 0, 0) == tuple(grown[kind] for kind in ("refused", "quarantined", "variant"))
+        assert (ledger.items, len(ledger.sent) - set_aside) == (grown["received"], grown["new"])
+        assert ledger.items == grown["new"] + grown["already"] + grown["quarantined"]
+        assert (0, 0) == (grown["refused"], grown["variant"])
+        assert grown["quarantined"] >= set_aside
+        assert bool(set_aside) == bool(grown["quarantined"])
         assert watch.books
         assert watch.searches
         assert [] == watch.unbalanced()
@@ -78,6 +85,20 @@ class Bench:
             f"{ledger.service}: each fact sent {1 + self.resent(ledger):.2f} times, at most "
             f"{watch.most('inbox'):,} waited, slowest of {len(watch.searches)} searches {watch.slowest():.1f} s"
         )
+        return verdict
+
+    def backlog_said(self) -> dict[str, Any]:
+        """The coverage of the last hour, once it names the backlog as a reason to say nothing."""
+
+        def named() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.node.get("/api/v1/coverage?range=1h")
+            return found if "backlog" in {cause["kind"] for cause in found["causes"]} else None
+
+        return until(named, seconds=15, what="the backlog as a cause")  # type: ignore[return-value]
+
+    def visible(self) -> None:
+        """Let searches see all that is stored, without waiting for the next refresh."""
+        self.cluster.ask("POST", f"/{self.prefix}-facts-*/_refresh")
 
     def quiet(self, *, seconds: float = 30) -> None:
         """Wait until nothing waits, without helping."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from tests.node.harness import RunningNode
-from tests.node.otlp import PROTOBUF, request, span
+from tests.node.otlp import PROTOBUF, attribute, request, span
 from timeline.domain import Stored
 from timeline.store.codec import Codec
 from timeline.store.elasticsearch.address import read_address
@@ -23,7 +24,7 @@ from timeline.store.elasticsearch.admin import Shelf
 from timeline.store.elasticsearch.client import Cluster
 from timeline.store.elasticsearch.names import id_of
 
-Attributes = Mapping[str, str | int | float | bool]
+Attributes = Mapping[str, Any]  # of any type that OTLP has
 PAGE = 5_000  # documents read at a time
 DAY = 86400 * 10**9
 
@@ -99,6 +100,27 @@ class Verdict(msgspec.Struct, kw_only=True):
         )
 
 
+def any_value(value: Any) -> AnyValue:
+    """The value as OTLP carries it, typed by its Python type."""
+    if isinstance(value, dict):
+        pairs = [KeyValue(key=key, value=any_value(one)) for key, one in value.items()]
+        return AnyValue(kvlist_value=KeyValueList(values=pairs))
+    if isinstance(value, list):
+        return AnyValue(array_value=ArrayValue(values=[any_value(one) for one in value]))
+    if isinstance(value, bytes):
+        return AnyValue(bytes_value=value)
+    return attribute("", value).value
+
+
+def typed(value: Any) -> Any:
+    """The value with its types, so that 1, 1.0 and true differ."""
+    if isinstance(value, dict):
+        return "map", {key: typed(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return "list", [typed(one) for one in value]
+    return type(value).__name__, value
+
+
 def judge(
     sent: Mapping[str, Attributes], acknowledged: set[str], found: Sequence[tuple[str, Attributes]]
 ) -> Verdict:
@@ -111,7 +133,7 @@ def judge(
         lost=sorted(acknowledged - set(counts)),
         doubled=sorted(name for name, count in counts.items() if count > 1),
         phantom=sorted(set(counts) - set(sent)),
-        wrong=sorted({name for name, has in found if name in sent and has != sent[name]}),
+        wrong=sorted({name for name, has in found if name in sent and typed(has) != typed(sent[name])}),
     )
 
 
@@ -143,7 +165,9 @@ class Ledger:
             for n, name in enumerate(names)
         ]
         began = time.time_ns() if at is None else at
-        spans = [span(self.number, first + n, at=began + n, attributes=own[n]) for n in range(count)]
+        spans = [span(self.number, first + n, at=began + n) for n in range(count)]
+        for one, has in zip(spans, own, strict=True):
+            one.attributes.extend(KeyValue(key=key, value=any_value(value)) for key, value in has.items())
         body = request(self.service, spans)
         with self._lock:
             self.sent.update(zip(names, own, strict=True))
@@ -196,7 +220,7 @@ class Ledger:
             fact = copy.stored.fact
             if fact.service == self.service:
                 assert fact.ref is not None
-                found.append((fact.ref.span_id, dict(fact.attributes)))  # type: ignore[arg-type]
+                found.append((fact.ref.span_id, fact.attributes))
         verdict = judge(self.sent, self.acknowledged, found)
         print(f"{self.service}: {verdict}; answers {dict(self.statuses)}")
         return verdict

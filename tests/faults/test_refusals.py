@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import pytest
 
 from tests.faults import proxy
 from tests.faults.conftest import Bench
-from tests.faults.watching import watching
+from tests.faults.ledger import DAY
+from tests.faults.watching import ask, watching
+from tests.node.harness import until
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
 BUSY = (429, "es_rejected_execution_exception", "rejected execution of coordinating operation")
 BREAKER = (429, "circuit_breaking_exception", "[parent] Data too large, data for [<http_request>]")
-FLOOD = "index [faults] blocked by: [{}/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"
+FLOOD = (
+    403,
+    "cluster_block_exception",
+    "index blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];",
+)
+HOPELESS = (400, "document_parsing_exception", "failed to parse field [f07.bad]")
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole bulks", "some items"])
@@ -21,7 +31,7 @@ def test_f04_what_a_busy_elasticsearch_turns_down_is_offered_again(bench: Bench,
     refused = (
         proxy.sometimes(0.5, 4711, proxy.bulks_refused(*BREAKER))
         if whole
-        else proxy.items_refused(lambda action, line: dice.below(0.3), *BUSY)
+        else proxy.items_refused(lambda action, line: BUSY if dice.below(0.3) else None)
     )
     with watching(bench.node) as watch:
         with ledger.load():
@@ -32,3 +42,95 @@ def test_f04_what_a_busy_elasticsearch_turns_down_is_offered_again(bench: Bench,
     bench.settled(ledger, watch)
     assert bench.resent(ledger) > 0, "nothing was offered again: the fault did not bite"
     assert watch.slowest() < 5
+
+
+def _index(bench: Bench, back: int) -> str:
+    day = time.strftime("%Y.%m.%d", time.gmtime(time.time() - back * DAY // 10**9))
+    return f"{bench.prefix}-facts-{day}"
+
+
+def _set(bench: Bench, index: str, **settings: Any) -> None:
+    bench.cluster.ask(
+        "PUT", f"/{index}/_settings", {name.replace("__", "."): v for name, v in settings.items()}
+    )
+
+
+def test_f03_of_a_lost_shard_the_search_says_so_and_other_days_go_on(bench: Bench) -> None:
+    ledger, lost = bench.ledger("f03"), _index(bench, 3)
+    ledger.send(20, at=time.time_ns() - 3 * DAY)
+    bench.quiet()
+    with watching(bench.node) as watch:
+        with ledger.load(days=(0, 3)):
+            bench.storing(200)
+            bench.proxy.fault(proxy.shard_lost(lost))
+            until(lambda: bench.tally()["inbox"] >= 200, what="facts that wait for the lost shard")
+            begun = len(ledger.acknowledged)
+            until(lambda: len(ledger.acknowledged) > begun + 100, what="more facts")
+            fresh = ledger.send(1)[0]
+            path = f"/api/v1/search?q=ledger.id:{fresh}&range=1h"
+            until(lambda: ask(bench.node, path).body.get("verdict") == "seen", what="today's facts found")
+            said = ask(bench.node, "/api/v1/search?q=service:f03&range=7d")
+            nobody = ask(bench.node, "/api/v1/search?q=service:never-sent&range=7d")
+            ready = ask(bench.node, "/readyz")
+            page = bench.browser.read("/search?q=service:f03&range=7d")
+        bench.proxy.heal()
+        bench.quiet()
+    assert (200, "seen", True) == (said.status, said.body["verdict"], bool(said.body["partial"])), said
+    assert (200, "cannot_say") == (nobody.status, nobody.body["verdict"]), nobody
+    assert "failed read" == nobody.body["answer"]["causes"][0]["kind"]
+    assert "shards did not answer" in nobody.body["answer"]["sentence"]
+    assert 200 == page[0]
+    assert "shards did not answer" in page[1]
+    assert (503, True) == (ready.status, "red" in ready.body["detail"])
+    bench.settled(ledger, watch)
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_f05_a_full_disk_is_waited_for_and_writing_resumes_alone(bench: Bench, status: int) -> None:
+    ledger, today = bench.ledger(f"f05-{status}"), _index(bench, 0)
+    with watching(bench.node) as watch:
+        with ledger.load():
+            bench.storing(200)
+            if status == 429:  # what today's clusters answer: the block itself, as the watermark sets it
+                _set(bench, today, index__blocks__read_only_allow_delete=True)
+            else:  # what older ones answer
+                bench.proxy.fault(proxy.items_refused(lambda action, line: FLOOD))
+            until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
+            bench.visible()
+            ready = ask(bench.node, "/readyz")
+            said = ask(bench.node, f"/api/v1/search?q=service:{ledger.service}&range=1h")
+            coverage = bench.backlog_said()
+        if status == 429:
+            _set(bench, today, index__blocks__read_only_allow_delete=None)
+        bench.proxy.heal()
+        bench.quiet()
+    assert (200, "seen") == (said.status, said.body["verdict"])
+    assert coverage["pending_items"] >= 500
+    if status == 429:
+        assert (503, True) == (ready.status, "free disk" in ready.body["remedy"])
+    bench.settled(ledger, watch)
+
+
+def test_f07_of_a_bulk_only_what_failed_is_sent_again_and_the_hopeless_is_set_aside(bench: Bench) -> None:
+    ledger, dice = bench.ledger("f07"), proxy.Dice(4711)
+
+    def refusing(action: dict[str, Any], line: bytes) -> tuple[int, str, str] | None:
+        if b"f07.bad" in line:
+            return HOPELESS
+        return proxy.AWAY if dice.below(0.1) else None
+
+    with watching(bench.node) as watch:
+        with ledger.load():
+            bench.proxy.fault(proxy.items_refused(refusing))
+            bad = [ledger.send(2, attributes=[{"f07.bad": "yes"}, {}])[0] for _ in range(10)]
+            bench.storing(1_000)
+        bench.proxy.heal()
+        bench.quiet()
+    verdict = bench.settled(ledger, watch, set_aside=10)
+    assert sorted(bad) == verdict.lost
+    assert 0 < bench.resent(ledger) < 1
+    senders = bench.node.get("/api/v1/senders")
+    kept = [one for one in senders["quarantine"] if "f07.bad" in one["reason"]]
+    assert len(kept) >= 10
+    nobody = bench.node.get("/api/v1/search?q=service:never-sent&range=1h")
+    assert "quarantined" in {cause["kind"] for cause in nobody["answer"]["causes"]}

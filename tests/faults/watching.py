@@ -38,15 +38,15 @@ def ask(node: RunningNode, path: str, *, timeout: float = 60) -> Said:
     request = urllib.request.Request(node.web + path, headers={"Authorization": f"Bearer {node.token}"})
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return Said(answer.status, json.load(answer), time.monotonic() - began)
+            return Said(answer.status, _parsed(answer.read()), time.monotonic() - began)
     except urllib.error.HTTPError as error:
-        return Said(error.code, _problem(error.read()), time.monotonic() - began)
+        return Said(error.code, _parsed(error.read()), time.monotonic() - began)
     except OSError:
         return Said(0, None, time.monotonic() - began)
 
 
-def _problem(body: bytes) -> Any:
-    """A problem document, or the start of what came instead of one."""
+def _parsed(body: bytes) -> Any:
+    """The JSON of an answer, or the start of what came instead."""
     try:
         return json.loads(body)
     except ValueError:
@@ -122,14 +122,18 @@ def watching(node: RunningNode, *, every: float = 0.3) -> Iterator[Watch]:
     watch, stop = Watch(), threading.Event()
 
     def books() -> None:
-        while not stop.wait(every):
+        done = False
+        while not done:
             said = ask(node, BOOKS)
             if said.status == 200:
                 watch.books.append(said.body["tally"])
+            done = stop.wait(every)
 
     def searches() -> None:
-        while not stop.wait(every):
+        done = False
+        while not done:
             watch.searches.append(ask(node, SEARCH))
+            done = stop.wait(every)
 
     threads = [threading.Thread(target=run, daemon=True) for run in (books, searches)]
     for thread in threads:

@@ -34,7 +34,11 @@ from timeline.store.port import ItemReport
 BULK_BYTES: Final = 3_000_000
 UNDER_WAY: Final = 2  # bulks of one process at a time
 PATIENCE: Final = 30.0  # s that a batch waits for a busy cluster
-ANSWER: Final = {"filter_path": "items.*.status,items.*.error.type,items.*.error.reason"}
+# a shard that is away is not waited for inside a request: the others' answers would wait with it
+ANSWER: Final = {
+    "filter_path": "items.*.status,items.*.error.type,items.*.error.reason",
+    "timeout": "2s",
+}
 # what is wrong with the item itself, and will be each time
 _HOPELESS: Final = frozenset(
     {
@@ -146,9 +150,8 @@ class Writer:
             failure = self._once([lines[place] for place in part], part, answers)
             left = [place for place in missing if answers[place] is None]
             moved, missing = len(left) < len(missing), left
-            if (
-                failure is None
-            ):  # what it takes again it is given again, or one refusal would slow all that follow
+            if failure is None:
+                # what it takes again it is given again, or one refusal would slow all that follow
                 failures, size = 0, min(len(lines), size * 2)
                 continue
             failures = 1 if moved else failures + 1
