@@ -22,6 +22,7 @@ from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Accepted, BadItem, Decoded
 from timeline.store.port import ItemReport, Store
+from timeline.store.turn import TURN
 
 log = logging.getLogger(__name__)
 _KEPT = ("stored", "variant")
@@ -65,7 +66,8 @@ class Drain:
                 raise
 
     def _drain(self, lease: str, batch: list[Claimed]) -> int:
-        shares = [self._decode(claimed) for claimed in batch]
+        with TURN:
+            shares = [self._decode(claimed) for claimed in batch]
         facts = [stored for share in shares for stored in share.decoded.facts]
         reports = self._store.write(facts) if facts else []
         start = 0

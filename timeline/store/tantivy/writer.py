@@ -29,6 +29,7 @@ from timeline.store.tantivy.compile import between, both, exactly, token
 from timeline.store.tantivy.reader import Reader
 from timeline.store.tantivy.reclaim import left_over, parts
 from timeline.store.tantivy.schema import document, refusal
+from timeline.store.turn import TURN
 
 INTERVAL: Final = 0.5  # s between commits while batches are being prepared
 FREEING: Final = 60.0  # s an expiry waits for merges; later commits free the rest
@@ -64,7 +65,7 @@ class Writer:
         self._engine: tantivy.IndexWriter | None = self._open()
         # _turn guards everything below; _adding guards the engine and is taken first.
         self._adding = threading.Lock()
-        self._expiring, self._encoding = threading.Lock(), threading.Lock()
+        self._expiring = threading.Lock()
         self._turn = threading.Condition()
         self._preparing = 0
         self._committing = False
@@ -94,8 +95,7 @@ class Writer:
         generation = self._begin()
         preparing = True
         try:
-            # Python runs one thread at a time: two that prepare would only hinder each other.
-            with self._encoding:
+            with TURN:
                 plan = self._prepare(facts)
                 with self._adding:
                     reports = self._add(plan, generation)
