@@ -110,10 +110,10 @@ class Searches:
             window, page, total = self._received_in(ask, query, page, total)
         asked = Query(where=understood.node, window=window, workspace=ask.workspace)
         seen = self._store.sightings([asked])[0] if total.value or total.variants else Sighting()
-        verdict = self._coverage.judge(
-            gathered, total, first=seen.first, last=seen.last, partial=(*page.partial, *total.partial)
-        )
-        drawn = ask.drawn and ask.cursor is None
+        partial = tuple(dict.fromkeys((*page.partial, *total.partial)))
+        verdict = self._coverage.judge(gathered, total, first=seen.first, last=seen.last, partial=partial)
+        # facets and bars are exact or an error, and what can be said of the rest is no error
+        drawn = ask.drawn and ask.cursor is None and not partial
         bars, interval = self._histogram(query, seen) if drawn else ((), 0)
         return SearchAnswer(
             text=ask.text,
@@ -131,7 +131,7 @@ class Searches:
             histogram=bars,
             interval=interval,
             suggestions=self._suggestions(understood, ask) if not total.value and not total.variants else (),
-            partial=(*page.partial, *total.partial),
+            partial=partial,
             took=time.monotonic_ns() - began,
         )
 
