@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults import proxy
+from tests.faults import troubles
 from tests.faults.conftest import Bench
 from tests.faults.watching import ask, watching
 from tests.node.harness import until
@@ -41,7 +41,7 @@ def test_f02_a_slow_elasticsearch_gets_no_storm_of_the_same_facts(bench: Bench) 
     with watching(bench.node) as watch:
         with ledger.load():
             bench.storing(200)
-            bench.proxy.fault(proxy.slow(4.0))
+            bench.proxy.fault(troubles.slow(4.0))
             begun = bench.proxy.seen.bulks
             until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
             until(lambda: bench.proxy.seen.bulks > begun + 1, what="two slow bulks")
@@ -56,7 +56,7 @@ def test_f02_a_silent_elasticsearch_holds_no_reader_for_ever(bench: Bench) -> No
     with watching(bench.node) as watch:
         with ledger.load():
             bench.storing(200)
-            bench.proxy.fault(proxy.black_hole)
+            bench.proxy.fault(troubles.black_hole)
             until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
             said = ask(bench.node, "/api/v1/search?q=service:f02-silent&range=1h")
         bench.proxy.heal()
@@ -72,7 +72,7 @@ def test_f06_answers_cut_at_every_kilobyte_double_nothing(bench: Bench) -> None:
         cut = bench.proxy.seen.cuts
         with ledger.load():
             bench.storing(200)
-            bench.proxy.fault(proxy.cut_bulks(1024))
+            bench.proxy.fault(troubles.cut_bulks(1024))
             until(lambda: bench.proxy.seen.cuts >= cut + 12, seconds=40, what="a dozen cut answers")
         bench.proxy.heal()
         bench.quiet()

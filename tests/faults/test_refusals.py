@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults import proxy
+from tests.faults import troubles
 from tests.faults.conftest import Bench
 from tests.faults.ledger import DAY
 from tests.faults.watching import ask, watching
@@ -27,11 +27,11 @@ HOPELESS = (400, "document_parsing_exception", "failed to parse field [f07.bad]"
 @pytest.mark.parametrize("whole", [True, False], ids=["whole bulks", "some items"])
 def test_f04_what_a_busy_elasticsearch_turns_down_is_offered_again(bench: Bench, whole: bool) -> None:
     ledger = bench.ledger(f"f04-{whole}".lower())
-    dice = proxy.Dice(4711)
+    dice = troubles.Dice(4711)
     refused = (
-        proxy.sometimes(0.5, 4711, proxy.bulks_refused(*BREAKER))
+        troubles.sometimes(0.5, 4711, troubles.bulks_refused(*BREAKER))
         if whole
-        else proxy.items_refused(lambda action, line: BUSY if dice.below(0.3) else None)
+        else troubles.items_refused(lambda action, line: BUSY if dice.below(0.3) else None)
     )
     with watching(bench.node) as watch:
         with ledger.load():
@@ -62,7 +62,7 @@ def test_f03_of_a_lost_shard_the_search_says_so_and_other_days_go_on(bench: Benc
     with watching(bench.node) as watch:
         with ledger.load(days=(0, 3)):
             bench.storing(200)
-            bench.proxy.fault(proxy.shard_lost(lost))
+            bench.proxy.fault(troubles.shard_lost(lost))
             until(lambda: bench.tally()["inbox"] >= 200, what="facts that wait for the lost shard")
             begun = len(ledger.acknowledged)
             until(lambda: len(ledger.acknowledged) > begun + 100, what="more facts")
@@ -94,7 +94,7 @@ def test_f05_a_full_disk_is_waited_for_and_writing_resumes_alone(bench: Bench, s
             if status == 429:  # what today's clusters answer: the block itself, as the watermark sets it
                 _set(bench, today, index__blocks__read_only_allow_delete=True)
             else:  # what older ones answer
-                bench.proxy.fault(proxy.items_refused(lambda action, line: FLOOD))
+                bench.proxy.fault(troubles.items_refused(lambda action, line: FLOOD))
             until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
             bench.visible()
             ready = ask(bench.node, "/readyz")
@@ -112,16 +112,16 @@ def test_f05_a_full_disk_is_waited_for_and_writing_resumes_alone(bench: Bench, s
 
 
 def test_f07_of_a_bulk_only_what_failed_is_sent_again_and_the_hopeless_is_set_aside(bench: Bench) -> None:
-    ledger, dice = bench.ledger("f07"), proxy.Dice(4711)
+    ledger, dice = bench.ledger("f07"), troubles.Dice(4711)
 
     def refusing(action: dict[str, Any], line: bytes) -> tuple[int, str, str] | None:
         if b"f07.bad" in line:
             return HOPELESS
-        return proxy.AWAY if dice.below(0.1) else None
+        return troubles.AWAY if dice.below(0.1) else None
 
     with watching(bench.node) as watch:
         with ledger.load():
-            bench.proxy.fault(proxy.items_refused(refusing))
+            bench.proxy.fault(troubles.items_refused(refusing))
             bad = [ledger.send(2, attributes=[{"f07.bad": "yes"}, {}])[0] for _ in range(10)]
             bench.storing(1_000)
         bench.proxy.heal()

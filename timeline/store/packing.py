@@ -125,13 +125,8 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
             which, ids = which | _PARENT, ids + parent
     else:
         later, parent = fact.observed, None
-    length = None
-    if later is not None and fact.at is not None and usable(fact.at) and usable(later):
-        length = later - fact.at
-    marks = receipt.variant * _VARIANT | receipt.partial * _PARTIAL | receipt.sampled * _SAMPLED
-    received = receipt.received
-    if fact.at is not None and usable(fact.at) and usable(received):
-        received, marks = received - fact.at, marks | _LATER
+    received, length, mark = _distances(fact.at, later, receipt.received)
+    marks = receipt.variant * _VARIANT | receipt.partial * _PARTIAL | receipt.sampled * _SAMPLED | mark
     scope, dropped, message, event = fact.scope, fact.dropped, fact.message, fact.event
     rest = (  # as _Rest is written
         received,
@@ -162,6 +157,14 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
         _more_of_span(fact, length, parent) if isinstance(fact, Span) else _more_of_event(fact, length),
     )
     return _HEADS[which] + ids, _encode(rest)
+
+
+def _distances(at: int | None, later: int | None, received: int) -> tuple[int, int | None, int]:
+    """When it was received and how long it took, from its own time on where both are usable."""
+    if at is None or not usable(at):
+        return received, None, 0
+    length = later - at if later is not None and usable(later) else None
+    return (received - at, length, _LATER) if usable(received) else (received, length, 0)
 
 
 def unpack(ids: bytes, rest: bytes) -> Stored:
