@@ -63,6 +63,7 @@ def test_f02_a_silent_elasticsearch_holds_no_reader_for_ever(bench: Bench) -> No
         bench.proxy.drop()
         bench.quiet()
     print("a silent store was given up after", said.took, said.status)
+    assert (503, True) == (said.status, said.took < 40), said
     bench.settled(ledger, watch)
 
 
