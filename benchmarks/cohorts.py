@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.questions import _batches
+from benchmarks.questions import batches
 from timeline.cohorts.summarise import Summariser
 from timeline.inbox.inbox import Inbox
 from timeline.store.port import CohortQuery, StepSeen, Summary
@@ -106,11 +106,11 @@ def keep(spans: int) -> dict[str, Any]:
         )
         store.prepare()
         began = time.process_time()
-        for batch in _batches(spans, START):
+        for batch in batches(spans, START):
             store.write(batch)
         written = time.process_time() - began
         began = time.process_time()
-        for batch in _batches(spans, START):
+        for batch in batches(spans, START):
             inbox.touch((s.receipt.workspace, str(entity)) for s in batch for entity in s.fact.entities)
         decoded = time.process_time()
         noted = decoded - began

@@ -15,6 +15,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from timeline.ingest.request import Accepted
+
 SERVICES = ("gateway", "orders", "payments", "stock", "shipping", "mail")
 PER_REQUEST = 500
 _Values = dict[str, str | int | float | bool]
@@ -42,6 +44,19 @@ def requests(count: int, *, start: int, seed: int = 7) -> Iterator[bytes]:
             resource=_resource(service), scope_spans=[ScopeSpans(spans=spans[:PER_REQUEST])]
         )
         yield gzip.compress(ExportTraceServiceRequest(resource_spans=[block]).SerializeToString(), 6)
+
+
+def accepted(number: int, body: bytes, *, received: int) -> Accepted:
+    """A request of the corpus as the receiver hands it on."""
+    return Accepted(
+        id=f"{number:016x}",
+        signal="traces",
+        content_encoding="gzip",
+        headers={"content-type": "application/x-protobuf"},
+        body=body,
+        received=received,
+        items=PER_REQUEST,
+    )
 
 
 def order_of(number: int) -> str:

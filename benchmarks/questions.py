@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.corpus import PER_REQUEST, order_of, requests
+from benchmarks.corpus import PER_REQUEST, accepted, order_of, requests
 from timeline.domain import Entity, Stored
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
-from timeline.ingest.request import Accepted
 from timeline.search.query import FACETS, All, And, EntityIs, FieldIs, Query, Window
 from timeline.store.tantivy import TantivyStore
 
@@ -54,15 +53,8 @@ def batches(facts: int, start: int) -> Iterator[list[Stored]]:
     """The corpus as facts, in batches of a few thousand."""
     batch: list[Stored] = []
     for number, body in enumerate(requests(facts // PER_REQUEST, start=start)):
-        accepted = Accepted(
-            id=f"{number:016x}",
-            signal="traces",
-            content_encoding="gzip",
-            headers={"content-type": "application/x-protobuf"},
-            body=body,
-            received=start + number * PER_REQUEST * 2_000_000,
-        )
-        batch.extend(decode(accepted, Rules.default()).facts)
+        request = accepted(number, body, received=start + number * PER_REQUEST * 2_000_000)
+        batch.extend(decode(request, Rules.default()).facts)
         if len(batch) >= _BATCH * PER_REQUEST:
             yield batch
             batch = []

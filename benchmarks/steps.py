@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from benchmarks.corpus import PER_REQUEST, requests
+from benchmarks.corpus import PER_REQUEST, accepted, requests
 from timeline.ingest.decode import decode, inspect
 from timeline.ingest.entities import Rules
-from timeline.ingest.request import Accepted
 from timeline.search.tokens import fact_tokens
 from timeline.store.packing import pack
 
@@ -19,16 +18,8 @@ _Made = TypeVar("_Made")
 
 def measure() -> dict[str, float]:
     """CPU in us a span of each step, the best of three passes."""
-    accepted = [
-        Accepted(
-            id=f"{number:016x}",
-            signal="traces",
-            content_encoding="gzip",
-            headers={"content-type": "application/x-protobuf"},
-            body=body,
-            received=time.time_ns(),
-            items=PER_REQUEST,
-        )
+    taken = [
+        accepted(number, body, received=time.time_ns())
         for number, body in enumerate(requests(REQUESTS, start=time.time_ns() - 10**12))
     ]
     rules = Rules.default()
@@ -43,8 +34,8 @@ def measure() -> dict[str, float]:
         figures[name] = round(best * 1e6 / REQUESTS / PER_REQUEST, 1)
         return made
 
-    step("judge at the door", lambda: [inspect(one) for one in accepted])
-    decoded = step("decode and normalise", lambda: [decode(one, rules) for one in accepted])
+    step("judge at the door", lambda: [inspect(one) for one in taken])
+    decoded = step("decode and normalise", lambda: [decode(one, rules) for one in taken])
     facts = [stored for one in decoded for stored in one.facts]
     step("tokens", lambda: [fact_tokens(stored.fact) for stored in facts])
     step("pack", lambda: [pack(stored) for stored in facts])

@@ -9,10 +9,9 @@ from typing import Any
 
 import tantivy
 
-from benchmarks.corpus import PER_REQUEST, requests
+from benchmarks.corpus import PER_REQUEST, accepted, requests
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
-from timeline.ingest.request import Accepted
 from timeline.search.tokens import fact_tokens
 from timeline.store.codec import Codec, Packer
 from timeline.store.tantivy.schema import SCHEMA, document
@@ -46,14 +45,6 @@ def _documents(count: int, packer: Packer) -> list[tantivy.Document]:
     rules = Rules.default()
     made = []
     for number, body in enumerate(requests(count // PER_REQUEST, start=time.time_ns() - 10**12)):
-        accepted = Accepted(
-            id=f"{number:016x}",
-            signal="traces",
-            content_encoding="gzip",
-            headers={"content-type": "application/x-protobuf"},
-            body=body,
-            received=time.time_ns(),
-        )
-        facts = decode(accepted, rules).facts
+        facts = decode(accepted(number, body, received=time.time_ns()), rules).facts
         made.extend(document(stored, fact_tokens(stored.fact), packer.pack(stored)) for stored in facts)
     return made
