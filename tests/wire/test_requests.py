@@ -13,10 +13,9 @@ from tests.contract.summaries import summary
 from tests.wire.recorder import Recorder
 from timeline.domain import EventInfo, Link, Message
 from timeline.search import query as q
+from timeline.store.cursor import search_asked, write_cursor
 from timeline.store.elasticsearch.address import read_address
 from timeline.store.elasticsearch.client import Cluster
-from timeline.store.elasticsearch.cursor import write_cursor
-from timeline.store.elasticsearch.reader import _asked
 from timeline.store.elasticsearch.store import ElasticsearchStore
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -54,7 +53,7 @@ def _spans() -> list:
 
 
 def _paged(store: ElasticsearchStore) -> None:
-    cursor = write_cursor((b.NOW, 5, 1 << 50, 77), _asked(ASKED, "newest"))
+    cursor = write_cursor((b.NOW, 5, 1 << 50, 77), search_asked(ASKED, "newest"))
     store.search(ASKED, cursor=cursor, limit=20)
 
 

@@ -14,7 +14,6 @@ from typing import Any, Final
 from timeline.errors import BadQuery
 from timeline.search import query as q
 from timeline.search.tokens import (
-    MAX_VALUE,
     TermRange,
     exists_token,
     field_affixes,
@@ -27,21 +26,19 @@ from timeline.search.tokens import (
     value_token,
     value_tokens,
 )
+from timeline.store.asking import check_depth, check_keyword, check_prefix
 from timeline.store.elasticsearch.document import VARIANT
 from timeline.store.elasticsearch.names import (
     LONGEST,
-    MAX_INT,
-    MIN_INT,
-    clamp,
     is_id,
     rank_range,
     units,
     wire,
     wire_word,
 )
+from timeline.store.integers import MAX_INT, MIN_INT, clamp, whole
 
 Dsl = dict[str, Any]
-MAX_DEPTH: Final = 100  # of a tree
 MAX_NESTED: Final = 25  # of what is left of it; the cluster takes 30
 EVERYTHING: Final[Dsl] = {"match_all": {}}
 NOTHING: Final[Dsl] = {"match_none": {}}
@@ -130,36 +127,20 @@ def _term_range(terms: TermRange) -> Dsl:
     return {"range": {"kv" if units(low) <= LONGEST else "long": {"gte": low, "lte": high}}}
 
 
-def _whole(bound: float | None, open_: bool, *, up: bool) -> int | None:
-    """The integer bound that means the same as this one for integers."""
-    if bound is None or bound in (math.inf, -math.inf):
-        if bound is None or (bound < 0) == up:
-            return None
-        return MAX_INT + 1 if up else MIN_INT - 1  # beyond every number
-    if up:
-        return math.floor(bound) + 1 if open_ else math.ceil(bound)
-    return math.ceil(bound) - 1 if open_ else math.floor(bound)
-
-
 def _field_between(node: q.FieldBetween) -> Dsl:
     if node.field not in _NUMBERS:
         raise BadQuery(f"{node.field!r} is no built-in number", remedy="ask duration, or an attribute")
     if any(bound is not None and math.isnan(bound) for bound in (node.low, node.high)):
         return NOTHING
-    low = _whole(node.low, node.low_open, up=True)
-    high = _whole(node.high, node.high_open, up=False)
+    low = whole(node.low, node.low_open, up=True)
+    high = whole(node.high, node.high_open, up=False)
     if low is None and high is None:
         return {"range": {node.field: {"gte": MIN_INT}}}
     return between(node.field, low, high)
 
 
-def _keyword(field: str) -> None:
-    if q.FIELDS.get(field) != "keyword":
-        raise BadQuery(f"{field!r} is no built-in keyword field", remedy="ask it as an attribute")
-
-
 def _field_is(field: str, value: str) -> Dsl:
-    _keyword(field)
+    check_keyword(field)
     if field == "id":
         return {"ids": {"values": [value]}} if is_id(value) else NOTHING
     if field in q.FACETS:
@@ -168,8 +149,8 @@ def _field_is(field: str, value: str) -> Dsl:
 
 
 def _field_starts(field: str, prefix: str) -> Dsl:
-    _keyword(field)
-    _check_prefix(prefix)
+    check_keyword(field)
+    check_prefix(prefix)
     if field == "id":
         return _id_starts(prefix)
     if field in q.FACETS:
@@ -186,14 +167,6 @@ def _id_starts(prefix: str) -> Dsl:
     if high == last_high:
         return both(between("high", high, high), between("low", low, last_low))
     return between("high", high, last_high)
-
-
-def _check_prefix(prefix: str) -> None:
-    if len(prefix) > MAX_VALUE:
-        raise BadQuery(
-            f"a prefix has at most {MAX_VALUE} characters, this one {len(prefix)}",
-            remedy="shorten it, or ask for the whole value",
-        )
 
 
 def _words(node: q.Words) -> Dsl:
@@ -226,7 +199,7 @@ def _attribute(
         case q.AttributeIs():
             return token(kv_token(node.key, node.value))
         case q.AttributeStarts():
-            _check_prefix(node.prefix)
+            check_prefix(node.prefix)
             return _starts(prefix_token(node.key, node.prefix))
         case q.AttributeExists():
             return token(exists_token(node.key))
@@ -238,8 +211,7 @@ def _attribute(
 
 def compile_node(node: q.Node, depth: int = 0) -> Dsl:
     """The cluster's query of a tree; raises ``BadQuery`` for what no store can answer."""
-    if depth > MAX_DEPTH:
-        raise BadQuery("the question is nested too deeply", remedy="use fewer brackets")
+    check_depth(depth)
     match node:
         case q.All():
             return EVERYTHING

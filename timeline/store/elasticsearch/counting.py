@@ -6,17 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from timeline.domain import Stored
-from timeline.errors import BadQuery
 from timeline.search.query import FACETS, FieldIs, Query
-from timeline.search.tokens import value_token, values_of
+from timeline.store.asking import MAX_BUCKETS, SAMPLE, buckets_of, chunks, sampled, top
 from timeline.store.elasticsearch.compile import Dsl, between, both, compile_node, compiled, negated, variants
-from timeline.store.elasticsearch.fetch import SECONDS, Fetch, chunks, insist
-from timeline.store.elasticsearch.names import MS
+from timeline.store.elasticsearch.fetch import SECONDS, Fetch, insist
 from timeline.store.elasticsearch.reader import Reader
-from timeline.store.port import Bucket, Facet, FacetValue
+from timeline.store.integers import MS
+from timeline.store.port import Bucket, Facet
 
-SAMPLE: Final = 2_000  # newest matches that a facet on an attribute counts
-MAX_BUCKETS: Final = 20_000
 FINE: Final = 500  # buckets asked one by one in a request
 FIRST_TRY: Final = 256  # values that each shard offers
 MOST: Final = 60_000  # beyond this values are counted in their order, all of them
@@ -41,7 +38,7 @@ class Counting:
         facts: list[Stored] = []
         if len(built_in) < len(set(fields)):
             facts = self._reader.newest(asked, path, SAMPLE)
-        return [found[field] if field in found else _sampled(facts, field, limit) for field in fields]
+        return [found[field] if field in found else sampled(facts, field, limit) for field in fields]
 
     def _facets(self, path: str, asked: Dsl, fields: list[str], limit: int) -> Iterable[Facet]:
         """Exact: asks each shard for more until none that was left out could belong to the first."""
@@ -55,11 +52,11 @@ class Counting:
                     unsure.append(field)
                     continue
                 counts = ((str(one["key"]), int(one["doc_count"])) for one in answer[field]["buckets"])
-                yield Facet(field=field, values=_top(counts, limit))
+                yield Facet(field=field, values=top(counts, limit))
             fields, size = unsure, size * 8
             if size > MOST:
                 for field in fields:
-                    yield Facet(field=field, values=_top(self._every(path, asked, field), limit))
+                    yield Facet(field=field, values=top(self._every(path, asked, field), limit))
                 return
 
     def _every(self, path: str, asked: Dsl, field: str) -> Iterable[tuple[str, int]]:
@@ -76,15 +73,10 @@ class Counting:
 
     def histogram(self, query: Query, interval: int) -> list[Bucket]:
         """Counts per interval of placed time."""
-        window = query.window
-        if window.start is None or window.end is None or interval <= 0:
-            raise BadQuery("a histogram needs both ends of its window and an interval above 0")
-        start, end = window.start, window.end
-        if (end - start) // interval > MAX_BUCKETS:
-            raise BadQuery(f"a histogram has at most {MAX_BUCKETS} buckets", remedy="use a longer interval")
+        start, end = buckets_of(query.window, interval)
         # Whatever clock the window asks, the buckets are of placed time and inside it.
         asked = both(compiled(query), negated(variants()), between("placed", start, end - 1))
-        path = self._fetch.days.path(window)
+        path = self._fetch.days.path(query.window)
         if start % MS == 0 and interval % MS == 0:
             counts = self._by_ms(path, asked, start, interval)
         else:
@@ -147,16 +139,3 @@ def _counts(answer: dict[str, Any], aggs: Dsl) -> dict[str, Any]:
 def _terms(field: str, size: int, shard_size: int) -> Dsl:
     order = [{"_count": "desc"}, {"_key": "asc"}]
     return {"field": field, "size": size, "shard_size": max(size, shard_size), "order": order}
-
-
-def _top(counts: Iterable[tuple[str, int]], limit: int) -> tuple[FacetValue, ...]:
-    ranked = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
-    return tuple(FacetValue(value=value, count=count) for value, count in ranked[:limit])
-
-
-def _sampled(facts: list[Stored], key: str, limit: int) -> Facet:
-    counts: dict[str, int] = {}
-    for stored in facts:
-        for value in {value_token(value) for value in values_of(stored.fact, key)}:
-            counts[value] = counts.get(value, 0) + 1
-    return Facet(field=key, values=_top(counts.items(), limit), sampled=True)

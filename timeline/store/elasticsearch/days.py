@@ -14,7 +14,8 @@ from timeline.ingest.identity import FIRST_NS, LAST_NS
 from timeline.search.query import Window
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.client import Cluster
-from timeline.store.elasticsearch.names import DAY_MS, MS, ODD, day_of, moment_of
+from timeline.store.elasticsearch.names import DAY_MS, ODD, day_of, moment_of
+from timeline.store.integers import MS
 
 OUTSIDE: Final = 64  # day indices outside the retention
 NAMED: Final = 40  # days that a question names one by one; beyond that it asks all

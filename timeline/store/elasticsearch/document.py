@@ -14,11 +14,7 @@ from timeline.search.tokens import Tokens, fact_tokens, field_affixes, field_tok
 from timeline.store.codec import Packer
 from timeline.store.elasticsearch.names import (
     LONGEST,
-    MAX_INT,
-    MIN_INT,
-    MS,
     any_long,
-    clamp,
     day_of,
     is_id,
     moment_of,
@@ -27,6 +23,7 @@ from timeline.store.elasticsearch.names import (
     wire,
     wire_word,
 )
+from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
 
 VARIANT: Final = field_token("variant", "yes")
 _dumps = orjson.dumps

@@ -13,16 +13,17 @@ from typing import Any, Final
 
 import msgspec
 
-from timeline.errors import BadQuery, StoreUnavailable
+from timeline.errors import StoreUnavailable
 from timeline.search.tokens import value_token
+from timeline.store.asking import check_cohort, chunks
+from timeline.store.cursor import cohort_asked, read_cursor, write_cursor
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.admin import ensure
 from timeline.store.elasticsearch.client import Cluster, lines
 from timeline.store.elasticsearch.compile import Dsl, between, both, negated
-from timeline.store.elasticsearch.cursor import read_cursor, write_cursor
-from timeline.store.elasticsearch.fetch import SECONDS, chunks, partial_of
-from timeline.store.elasticsearch.names import clamp
-from timeline.store.port import COHORT_LIMIT, Cohort, CohortQuery, Summary
+from timeline.store.elasticsearch.fetch import SECONDS, partial_of
+from timeline.store.integers import clamp
+from timeline.store.port import Cohort, CohortQuery, Summary
 
 AT_A_TIME: Final = 1_000
 _SORTABLE: Final = 8_000  # characters of an entity that the order goes by
@@ -130,11 +131,8 @@ class Entities:
 
     def cohort(self, query: CohortQuery) -> Cohort:
         """One page of entities, longest quiet first."""
-        if not 1 <= query.limit <= COHORT_LIMIT:
-            raise BadQuery(f"a page has 1 to {COHORT_LIMIT} entities, not {query.limit}")
-        asked = (
-            "cohort", query.type, query.reached, query.missing, query.quiet_for, query.environment, query.workspace,
-        )  # fmt: skip
+        check_cohort(query.limit)
+        asked = cohort_asked(query)
         body: Dsl = {
             "query": _compiled(query),
             "sort": [{"quiet_since": "asc"}, {"entity": "asc"}],

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from timeline.domain import Stored
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
+from timeline.store.asking import chunks
 from timeline.store.codec import Codec
 from timeline.store.elasticsearch.client import STARTING, Cluster, lines, pause
 from timeline.store.elasticsearch.compile import Dsl, within
@@ -32,15 +32,6 @@ _PARTIAL_HEAD: Final = {
     "allow_no_indices": True,
     "allow_partial_search_results": True,
 }
-
-_Item = TypeVar("_Item")
-
-
-def chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Lists of at most ``size`` items."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 class Place(NamedTuple):

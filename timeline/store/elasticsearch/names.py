@@ -16,13 +16,12 @@ from typing import Final
 import xxhash
 
 from timeline.ingest.identity import FIRST_NS, LAST_NS
+from timeline.store.integers import MS
 
 ID_SIZE: Final = 20
-MS: Final = 1_000_000
 DAY_MS: Final = 86_400_000
 ODD: Final = "odd"  # stands for the day of facts without a usable time
 FIRST_DAY, LAST_DAY = FIRST_NS // MS // DAY_MS, LAST_NS // MS // DAY_MS
-MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
 LONGEST: Final = 255  # UTF-16 units that the cluster keeps of one token
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF: Final = (1 << 60) - 1
@@ -79,11 +78,6 @@ def end_of(day: str) -> int:
     """The first ns after a day."""
     start = datetime.strptime(day, "%Y.%m.%d").replace(tzinfo=UTC)
     return ((start - _EPOCH).days + 1) * DAY_MS * MS
-
-
-def clamp(number: int) -> int:
-    """The nearest 64-bit integer."""
-    return min(max(number, MIN_INT), MAX_INT)
 
 
 def wire(words: str) -> str:

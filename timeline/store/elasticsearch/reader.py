@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from timeline.domain import Row, Stored
-from timeline.errors import BadQuery
 from timeline.search.query import Query
 from timeline.search.tokens import field_token
+from timeline.store.asking import check_page
+from timeline.store.cursor import read_cursor, search_asked, write_cursor
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.compile import Dsl, both, compiled, negated, token, variants, within
-from timeline.store.elasticsearch.cursor import read_cursor, write_cursor
 from timeline.store.elasticsearch.fetch import (
     SECONDS,
     Fetch,
@@ -24,15 +24,9 @@ from timeline.store.elasticsearch.fetch import (
 )
 from timeline.store.port import Count, Order, Page, Sighting
 
-MAX_PAGE: Final = 10_000
 STREAM: Final = 1_000  # facts of one step of a stream, while they are small
 STREAM_BYTES: Final = 4_000_000  # of facts in one step
 KEEP_ALIVE: Final = "5m"  # how long a stream may pause between two steps
-
-
-def _asked(query: Query, order: str) -> tuple[Any, ...]:
-    # not the range: "the last 24 hours" has moved on by the next page, and a place stays a place in it
-    return (query.where, query.workspace, query.window.on, order)
 
 
 class Reader:
@@ -43,11 +37,10 @@ class Reader:
 
     def search(self, query: Query, limit: int, order: Order, cursor: str | None) -> Page:
         """One page of rows."""
-        if not 1 <= limit <= MAX_PAGE:
-            raise BadQuery(f"a page has 1 to {MAX_PAGE} rows, not {limit}")
+        check_page(limit)
         after = None
         if cursor is not None:
-            after = Place(*read_cursor(cursor, _asked(query, order), tuple[int, int, int, int]))
+            after = Place(*read_cursor(cursor, search_asked(query, order), tuple[int, int, int, int]))
         body = listing(compiled(query), order, limit + 1, after)
         path = self._fetch.days.path(query.window)
         answer = self._fetch.search(path, body, "searching", whole=False)
@@ -55,7 +48,7 @@ class Reader:
         rows = tuple(Row.of(self._fetch.stored(hit)) for hit in hits[:limit])
         following = None
         if len(hits) > limit:
-            following = write_cursor(tuple(place_of(hits[limit - 1])), _asked(query, order))
+            following = write_cursor(tuple(place_of(hits[limit - 1])), search_asked(query, order))
         return Page(rows=rows, next=following, partial=partial_of(answer))
 
     def count(self, query: Query, limit: int | None) -> Count:

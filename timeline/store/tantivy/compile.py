@@ -14,7 +14,6 @@ from tantivy import FieldType, Occur
 from timeline.errors import BadQuery
 from timeline.search import query as q
 from timeline.search.tokens import (
-    MAX_VALUE,
     TermRange,
     exists_token,
     field_affixes,
@@ -27,21 +26,18 @@ from timeline.search.tokens import (
     value_token,
     value_tokens,
 )
+from timeline.store.asking import check_depth, check_keyword, check_prefix
+from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp, whole
 from timeline.store.tantivy.schema import (
-    MAX_INT,
-    MIN_INT,
-    MS,
     ODD,
     SCHEMA,
     VARIANT,
-    clamp,
     id_token,
     identity_tokens,
     odd_token,
 )
 
 _T = tantivy.Query
-MAX_DEPTH: Final = 100
 _META = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
 NUMBERS: Final = {"duration": "duration"}
 
@@ -83,12 +79,12 @@ def variants() -> tantivy.Query:
     return token(VARIANT)
 
 
-def between(field: str, low: int | None, high: int | None) -> tantivy.Query:
-    """Facts whose integer column lies in ``low <= n <= high``."""
+def between(field: str, low: int | None, high: int | None, schema: tantivy.Schema = SCHEMA) -> tantivy.Query:
+    """Facts, or documents of another schema, whose integer column lies in ``low <= n <= high``."""
     start, end = (MIN_INT if low is None else clamp(low)), (MAX_INT if high is None else clamp(high))
     if start > end or (low is not None and low > MAX_INT) or (high is not None and high < MIN_INT):
         return _T.empty_query()
-    return _T.range_query(SCHEMA, field, FieldType.Integer, start, end)
+    return _T.range_query(schema, field, FieldType.Integer, start, end)
 
 
 def _literal(text: str) -> str:
@@ -139,17 +135,6 @@ def _term_range(terms: TermRange) -> tantivy.Query:
     return _T.regex_query(SCHEMA, "kv", _literal(terms.head) + _hex_range(terms.low, terms.high))
 
 
-def _whole(bound: float | None, open_: bool, *, up: bool) -> int | None:
-    """The integer bound that means the same as this one for integers."""
-    if bound is None or bound in (math.inf, -math.inf):
-        if bound is None or (bound < 0) == up:
-            return None
-        return MAX_INT + 1 if up else MIN_INT - 1  # beyond every number
-    if up:
-        return math.floor(bound) + 1 if open_ else math.ceil(bound)
-    return math.ceil(bound) - 1 if open_ else math.floor(bound)
-
-
 def exactly(fact_id: str) -> tantivy.Query:
     """The fact with this id, however many others share its identity."""
     return either(both(token(id_token(fact_id)), _of_time(fact_id[:8])), token(odd_token(fact_id)))
@@ -184,14 +169,13 @@ def _field_between(node: q.FieldBetween) -> tantivy.Query:
         raise BadQuery(f"{node.field!r} is no built-in number", remedy="ask duration, or an attribute")
     if any(bound is not None and math.isnan(bound) for bound in (node.low, node.high)):
         return _T.empty_query()
-    low = _whole(node.low, node.low_open, up=True)
-    high = _whole(node.high, node.high_open, up=False)
+    low = whole(node.low, node.low_open, up=True)
+    high = whole(node.high, node.high_open, up=False)
     return between(column, low, high)
 
 
 def _field_is(field: str, value: str) -> tantivy.Query:
-    if q.FIELDS.get(field) != "keyword":
-        raise BadQuery(f"{field!r} is no built-in keyword field", remedy="ask it as an attribute")
+    check_keyword(field)
     if field in q.FACETS:
         return _T.term_query(SCHEMA, field, value_token(value))
     if field == "id":
@@ -202,9 +186,8 @@ def _field_is(field: str, value: str) -> tantivy.Query:
 
 
 def _field_starts(field: str, prefix: str) -> tantivy.Query:
-    if q.FIELDS.get(field) != "keyword":
-        raise BadQuery(f"{field!r} is no built-in keyword field", remedy="ask it as an attribute")
-    _check_prefix(prefix)
+    check_keyword(field)
+    check_prefix(prefix)
     if field in q.FACETS:
         return starts(field, prefix)
     if field == "id":
@@ -213,14 +196,6 @@ def _field_starts(field: str, prefix: str) -> tantivy.Query:
         return either(*(starts("kv", one) for one in identity_tokens(prefix)))
     before, after = field_affixes(field)
     return starts("kv", before + safe(prefix), after)
-
-
-def _check_prefix(prefix: str) -> None:
-    if len(prefix) > MAX_VALUE:
-        raise BadQuery(
-            f"a prefix has at most {MAX_VALUE} characters, this one {len(prefix)}",
-            remedy="shorten it, or ask for the whole value",
-        )
 
 
 def _words(node: q.Words) -> tantivy.Query:
@@ -254,7 +229,7 @@ def _attribute(
         case q.AttributeIs():
             return token(kv_token(node.key, node.value))
         case q.AttributeStarts():
-            _check_prefix(node.prefix)
+            check_prefix(node.prefix)
             return starts("kv", prefix_token(node.key, node.prefix))
         case q.AttributeExists():
             return token(exists_token(node.key))
@@ -266,8 +241,7 @@ def _attribute(
 
 def compile_node(node: q.Node, depth: int = 0) -> tantivy.Query:
     """The engine query of a tree; raises ``BadQuery`` for what no store can answer."""
-    if depth > MAX_DEPTH:
-        raise BadQuery("the question is nested too deeply", remedy="use fewer brackets")
+    check_depth(depth)
     match node:
         case q.All():
             return _T.all_query()

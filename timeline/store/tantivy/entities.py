@@ -8,28 +8,27 @@ is one value. A summary is replaced by deleting its token and adding it in one c
 from __future__ import annotations
 
 import threading
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from hashlib import blake2b
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import tantivy
-from tantivy import FieldType, Occur
+from tantivy import Occur
 
-from timeline.errors import BadQuery, StoreUnavailable
+from timeline.errors import StoreUnavailable
 from timeline.search.tokens import safe
+from timeline.store.asking import check_cohort, chunks
 from timeline.store.codec import Codec
-from timeline.store.port import COHORT_LIMIT, Cohort, CohortQuery, Summary
+from timeline.store.cursor import cohort_asked, read_cursor, write_cursor
+from timeline.store.integers import clamp
+from timeline.store.port import Cohort, CohortQuery, Summary
 from timeline.store.tantivy import folder
-from timeline.store.tantivy.compile import matches
-from timeline.store.tantivy.cursor import Place
-from timeline.store.tantivy.ordering import Ordering
+from timeline.store.tantivy.compile import between, matches
+from timeline.store.tantivy.ordering import Ordering, Place
 from timeline.store.tantivy.reader import Reader
-from timeline.store.tantivy.schema import MAX_INT, MIN_INT, SCHEMA_VERSION, clamp
+from timeline.store.tantivy.schema import SCHEMA_VERSION
 from timeline.store.tantivy.shelf import write_durably
 
 FOLDER: Final = "entities"
@@ -39,8 +38,6 @@ _ORDER: Final = ("quiet", "head")
 _Q = tantivy.Query
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Summary).decode
-_place = msgspec.msgpack.Decoder(tuple[int, int, str]).decode
-_CHECK: Final = 8
 
 
 def _build_schema() -> tantivy.Schema:
@@ -54,6 +51,7 @@ def _build_schema() -> tantivy.Schema:
 
 
 SCHEMA: Final = _build_schema()
+_between = partial(between, schema=SCHEMA)
 
 
 def _own(workspace: str, entity: str) -> str:
@@ -110,13 +108,6 @@ def _token(value: str) -> tantivy.Query:
     return _Q.term_query(SCHEMA, "tokens", value)
 
 
-def _between(column: str, low: int | None, high: int | None) -> tantivy.Query:
-    start, end = (MIN_INT if low is None else clamp(low)), (MAX_INT if high is None else clamp(high))
-    if start > end or (low is not None and low > MAX_INT) or (high is not None and high < MIN_INT):
-        return _Q.empty_query()
-    return _Q.range_query(SCHEMA, column, FieldType.Integer, start, end)
-
-
 def _compiled(query: CohortQuery) -> tantivy.Query:
     parts = [(Occur.Must, _token(_of_type(query.workspace, query.type)))]
     parts += [(Occur.Must, _token(_step(name))) for name in query.reached]
@@ -128,25 +119,14 @@ def _compiled(query: CohortQuery) -> tantivy.Query:
     return _Q.boolean_query(parts)
 
 
-def _check(place: bytes, query: CohortQuery) -> bytes:
-    asked = (query.workspace, query.type, query.reached, query.missing, query.quiet_for, query.environment)
-    return blake2b(place + _encode(asked), digest_size=_CHECK).digest()
+def _after(cursor: str, query: CohortQuery) -> Place:
+    quiet, head, entity = read_cursor(cursor, cohort_asked(query), tuple[int, int, str])
+    return Place(quiet, head, 0, entity)
 
 
-def _write_cursor(summary: Summary, query: CohortQuery) -> str:
-    data = _encode((clamp(summary.quiet_since), _head(summary.entity), summary.entity))
-    return urlsafe_b64encode(_check(data, query) + data).decode("ascii").rstrip("=")
-
-
-def _read_cursor(cursor: str, query: CohortQuery) -> Place:
-    try:
-        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        if raw[:_CHECK] == _check(raw[_CHECK:], query):
-            quiet, head, entity = _place(raw[_CHECK:])
-            return Place(quiet, head, 0, entity)
-    except (UnicodeEncodeError, Base64Error, ValueError, msgspec.DecodeError):
-        pass
-    raise BadQuery("this cursor belongs to another question", remedy="start again from the first page")
+def _cursor(summary: Summary, query: CohortQuery) -> str:
+    place = (clamp(summary.quiet_since), _head(summary.entity), summary.entity)
+    return write_cursor(place, cohort_asked(query))
 
 
 class Entities:
@@ -214,9 +194,8 @@ class Entities:
     def _held(self, keys: Iterable[tuple[str, str]]) -> Iterator[Summary]:
         """The summaries that the newest commit has of these workspaces' entities."""
         searcher = self._reader.state().searcher
-        wanted = list(keys)
-        for start in range(0, len(wanted), LOOKUP):
-            tokens = [_own(*key) for key in wanted[start : start + LOOKUP]]
+        for chunk in chunks(keys, LOOKUP):
+            tokens = [_own(*key) for key in chunk]
             query = _Q.term_set_query(SCHEMA, "tokens", tokens)
             for _, address in searcher.search(query, limit=len(tokens), count=False).hits:
                 yield _summary(searcher, address)
@@ -231,9 +210,8 @@ class Entities:
 
     def cohort(self, query: CohortQuery) -> Cohort:
         """One page of a cohort."""
-        if not 1 <= query.limit <= COHORT_LIMIT:
-            raise BadQuery(f"a page has 1 to {COHORT_LIMIT} entities, not {query.limit}")
-        after = None if query.cursor is None else _read_cursor(query.cursor, query)
+        check_cohort(query.limit)
+        after = None if query.cursor is None else _after(query.cursor, query)
         searcher = self._reader.state().searcher
         with folder.engine("looking for entities"):
             compiled = _compiled(query)
@@ -249,7 +227,7 @@ class Entities:
             )
             hits = ordering.take(query.limit + 1, after) if total else []
             found = tuple(_summary(searcher, hit.address) for hit in hits[: query.limit])
-        more = _write_cursor(found[-1], query) if len(hits) > query.limit else None
+        more = _cursor(found[-1], query) if len(hits) > query.limit else None
         return Cohort(summaries=found, total=total, next=more)
 
     def expire(self, before: int, workspace: str) -> None:

@@ -14,10 +14,18 @@ from typing import NamedTuple
 import tantivy
 
 from timeline.store.tantivy.compile import between, both, matches
-from timeline.store.tantivy.cursor import Place
 
 IdOf = Callable[[tantivy.DocAddress], str]
 Between = Callable[[str, int | None, int | None], tantivy.Query]
+
+
+class Place(NamedTuple):
+    """The last row given: its time in the asked order, and what orders it among equals."""
+
+    time: int
+    tie: int
+    rank: int
+    id: str
 
 
 class Hit(NamedTuple):

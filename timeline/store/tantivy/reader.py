@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import tantivy
 
 from timeline.domain import Row, Stored
-from timeline.errors import BadQuery
 from timeline.search.query import FACETS, FieldIs, Query
-from timeline.search.tokens import field_token, value_token, values_of
+from timeline.search.tokens import field_token
+from timeline.store.asking import SAMPLE, buckets_of, check_page, chunks, sampled, top
 from timeline.store.codec import Codec
-from timeline.store.port import Bucket, Count, Facet, FacetValue, Order, Page, Sighting
+from timeline.store.cursor import read_cursor, search_asked, write_cursor
+from timeline.store.integers import MS
+from timeline.store.port import Bucket, Count, Facet, Order, Page, Sighting
 from timeline.store.tantivy import folder
 from timeline.store.tantivy.compile import (
     between,
@@ -28,25 +29,13 @@ from timeline.store.tantivy.compile import (
     token,
     variants,
 )
-from timeline.store.tantivy.cursor import Place, read_cursor, write_cursor
-from timeline.store.tantivy.ordering import Hit, Ordering
-from timeline.store.tantivy.schema import MS, id_token
+from timeline.store.tantivy.ordering import Hit, Ordering, Place
+from timeline.store.tantivy.schema import id_token
 
-SAMPLE: Final = 2_000  # newest matches that a facet on an attribute counts
 STREAM: Final = 2_000  # facts put in order at a time while streaming
 LOOKUP: Final = 5_000  # ids asked at a time
 MANY: Final = 200_000  # facts from which on the newest are looked for near the end first
 SHARES: Final = (512, 32)  # of the window, one after the other
-MAX_BUCKETS: Final = 20_000
-MAX_PAGE: Final = 10_000
-
-_Item = TypeVar("_Item")
-
-
-def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 class State:
@@ -93,7 +82,7 @@ class State:
         self, ids: Iterable[str], workspace: str | None = None
     ) -> Iterator[tuple[Stored, tantivy.DocAddress]]:
         """The facts stored under these ids, and where; of one workspace, or of any."""
-        for chunk in _chunks(ids, LOOKUP):
+        for chunk in chunks(ids, LOOKUP):
             query = one_of(id_token(fact_id) for fact_id in chunk)
             if workspace is not None:
                 query = self.within(workspace, query)
@@ -140,16 +129,17 @@ class Reader:
 
     def search(self, query: Query, limit: int, order: Order, cursor: str | None) -> Page:
         """One page of rows."""
-        if not 1 <= limit <= MAX_PAGE:
-            raise BadQuery(f"a page has 1 to {MAX_PAGE} rows, not {limit}")
-        after = None if cursor is None else read_cursor(cursor, query, order)
+        check_page(limit)
+        after = None
+        if cursor is not None:
+            after = Place(*read_cursor(cursor, search_asked(query, order), tuple[int, int, int, str]))
         state = self.state()
         with folder.engine("searching"):
             hits = _first(state, query, order, limit + 1, after)
             facts = [state.fact(hit.address) for hit in hits[:limit]]
         more = None
         if len(hits) > limit:
-            more = write_cursor(_place(hits[limit - 1], facts[-1]), query, order)
+            more = write_cursor(tuple(_place(hits[limit - 1], facts[-1])), search_asked(query, order))
         return Page(rows=tuple(Row.of(stored) for stored in facts), next=more)
 
     def count(self, query: Query, limit: int | None) -> Count:
@@ -173,29 +163,25 @@ class Reader:
                 hits = state.ordering(compiled, "newest").take(SAMPLE)
                 facts = [state.fact(hit.address) for hit in hits]
             return [
-                _facet(state, compiled, field, limit) if field in FACETS else _sampled(facts, field, limit)
+                _facet(state, compiled, field, limit) if field in FACETS else sampled(facts, field, limit)
                 for field in fields
             ]
 
     def histogram(self, query: Query, interval: int) -> list[Bucket]:
         """Counts per interval of placed time."""
-        window = query.window
-        if window.start is None or window.end is None or interval <= 0:
-            raise BadQuery("a histogram needs both ends of its window and an interval above 0")
-        if (window.end - window.start) // interval > MAX_BUCKETS:
-            raise BadQuery(f"a histogram has at most {MAX_BUCKETS} buckets", remedy="use a longer interval")
+        start, end = buckets_of(query.window, interval)
         state = self.state()
         with folder.engine("counting over time"):
             # Whatever clock the window asks, the buckets are of placed time and inside it.
             compiled = both(
                 but_not(state.compiled(query), variants()),
-                between("placed", window.start, window.end - 1),
+                between("placed", start, end - 1),
             )
             failed = both(compiled, state.within(query.workspace, compile_node(_FAILED)))
-            counts = _buckets(state, compiled, window.start, interval)
-            errors = _buckets(state, failed, window.start, interval)
+            counts = _buckets(state, compiled, start, interval)
+            errors = _buckets(state, failed, start, interval)
         return [
-            Bucket(start=window.start + number * interval, count=count, errors=errors.get(number, 0))
+            Bucket(start=start + number * interval, count=count, errors=errors.get(number, 0))
             for number, count in sorted(counts.items())
         ]
 
@@ -285,11 +271,6 @@ def _sighting(state: State, query: Query) -> Sighting:
     )
 
 
-def _top(counts: Iterable[tuple[str, int]], limit: int) -> tuple[FacetValue, ...]:
-    ranked = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
-    return tuple(FacetValue(value=value, count=count) for value, count in ranked[:limit])
-
-
 def _facet(state: State, compiled: tantivy.Query, field: str, limit: int) -> Facet:
     """Exact: asks for more values until none that was left out could belong to the first."""
     size = max(4 * limit, 256)
@@ -298,16 +279,8 @@ def _facet(state: State, compiled: tantivy.Query, field: str, limit: int) -> Fac
         answer = state.searcher.aggregate(compiled, {"values": {"terms": terms}})["values"]
         counts = [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer["buckets"]]
         if not answer["sum_other_doc_count"] and not answer["doc_count_error_upper_bound"]:
-            return Facet(field=field, values=_top(counts, limit))
+            return Facet(field=field, values=top(counts, limit))
         size *= 8
-
-
-def _sampled(facts: list[Stored], key: str, limit: int) -> Facet:
-    counts: dict[str, int] = {}
-    for stored in facts:
-        for value in {value_token(value) for value in values_of(stored.fact, key)}:
-            counts[value] = counts.get(value, 0) + 1
-    return Facet(field=key, values=_top(counts.items(), limit), sampled=True)
 
 
 def _buckets(state: State, compiled: tantivy.Query, start: int, interval: int) -> dict[int, int]:

@@ -15,10 +15,9 @@ from timeline.domain import Fact, Span, Stored
 from timeline.ingest.identity import id_of, placed, usable
 from timeline.search.query import FACETS, FIELDS
 from timeline.search.tokens import Tokens, field_affixes, field_token, safe, value_token
+from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
 
 SCHEMA_VERSION: Final = 2
-MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
-MS: Final = 1_000_000
 VARIANT: Final = field_token("variant", "yes")
 
 
@@ -38,11 +37,6 @@ def build_schema() -> tantivy.Schema:
 
 
 SCHEMA: Final = build_schema()
-
-
-def clamp(number: int) -> int:
-    """The nearest 64-bit integer."""
-    return min(max(number, MIN_INT), MAX_INT)
 
 
 # How an unusable time starts an id: ms 0.

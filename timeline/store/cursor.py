@@ -10,10 +10,25 @@ from typing import Any, TypeVar
 import msgspec
 
 from timeline.errors import BadQuery
+from timeline.search.query import Query
+from timeline.store.port import CohortQuery, Order
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _CHECK = 8
 _Place = TypeVar("_Place", bound=tuple[Any, ...])
+
+
+def search_asked(query: Query, order: Order) -> tuple[Any, ...]:
+    """What makes a search the same one on its next page."""
+    # not the range: "the last 24 hours" has moved on by the next page, and a place stays a place in it
+    return (query.where, query.workspace, query.window.on, order)
+
+
+def cohort_asked(query: CohortQuery) -> tuple[Any, ...]:
+    """What makes a question for a cohort the same one; the moment it is asked is no part of it."""
+    return (
+        "cohort", query.type, query.reached, query.missing, query.quiet_for, query.environment, query.workspace,
+    )  # fmt: skip
 
 
 def _check(place: bytes, asked: Any) -> bytes:
