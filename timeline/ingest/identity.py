@@ -7,7 +7,6 @@ the same id however often and in whatever encoding it arrives.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from binascii import a2b_base64, b2a_base64
 from hashlib import blake2b
 from string import ascii_lowercase, ascii_uppercase, digits
@@ -24,9 +23,8 @@ MAX_POSITION: Final = (1 << 18) - 1
 
 # Attributes are a set of pairs: their order is no part of the content.
 _encode = msgspec.msgpack.Encoder(order="sorted").encode
-_DIGITS: Final = {
-    digit: value for value, digit in enumerate(ascii_uppercase + ascii_lowercase + digits + "-_")
-}
+ALPHABET: Final = ascii_uppercase + ascii_lowercase + digits + "-_"  # of ids, by the value of each digit
+_DIGITS: Final = {digit: value for value, digit in enumerate(ALPHABET)}
 
 
 def placed(stored: Stored) -> int:
@@ -54,16 +52,20 @@ def identify(workspace: str, identity: tuple[Any, ...], at: int | None) -> tuple
     ``at`` is the fact's own time in ns; an unusable one gives the prefix of ms 0. The hash
     is cryptographic, so that nobody can craft the id of another workspace's fact.
     """
-    ms = at // 1_000_000 if at is not None and FIRST_NS <= at < LAST_NS else 0
     digest = blake2b(_encode((workspace, identity)), digest_size=12).digest()
-    text = to_text(ms.to_bytes(6, "big") + digest)
+    text = to_text(_start(at) + digest)
     return text[:20], text[8:]  # three bytes are four characters, so both halves can be cut out
 
 
 def id_of(identity: str, at: int | None) -> str:
     """The fact id of an identity token at a time (ns)."""
+    return to_text(_start(at)) + identity[:12]
+
+
+def _start(at: int | None) -> bytes:
+    """What an id starts with at a time (ns)."""
     ms = at // 1_000_000 if at is not None and FIRST_NS <= at < LAST_NS else 0
-    return to_text(ms.to_bytes(6, "big")) + identity[:12]
+    return ms.to_bytes(6, "big")
 
 
 _TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
@@ -87,7 +89,7 @@ def from_text(token: str) -> bytes | None:
 
 def moment(fact_id: str) -> int:
     """The ms since 1970 that an id starts with; 0 for facts without a usable time."""
-    return int.from_bytes(urlsafe_b64decode(fact_id[:8]), "big")
+    return int.from_bytes(a2b_base64(fact_id[:8].encode("ascii").translate(_FROM_URL)), "big")
 
 
 def variant_id(stored: Stored) -> str:

@@ -10,11 +10,11 @@ import threading
 import time
 from typing import Final
 
-from timeline.ingest.identity import FIRST_NS, LAST_NS
+from timeline.ingest.identity import FIRST_NS, LAST_NS, moment
 from timeline.search.query import Window
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.client import Cluster
-from timeline.store.elasticsearch.names import DAY_MS, ODD, day_of, moment_of
+from timeline.store.elasticsearch.names import DAY_MS, ODD, day_of
 from timeline.store.integers import MS
 
 OUTSIDE: Final = 64  # day indices outside the retention
@@ -33,7 +33,7 @@ class Days:
     @staticmethod
     def of(fact_id: str) -> str:
         """The day of a fact by its id."""
-        return day_of(moment_of(fact_id))
+        return day_of(moment(fact_id))
 
     def existing(self) -> list[str]:
         """The days that have an index now, ``odd`` included, oldest first."""

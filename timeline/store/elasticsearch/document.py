@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from timeline.domain import Fact, Receipt, Span, Stored
-from timeline.ingest.identity import placed
+from timeline.ingest.identity import moment, placed
 from timeline.search.tokens import Tokens, fact_tokens, field_affixes, field_token, safe, value_token
 from timeline.store.codec import Packer
 from timeline.store.elasticsearch.names import (
@@ -17,7 +17,6 @@ from timeline.store.elasticsearch.names import (
     any_long,
     day_of,
     is_id,
-    moment_of,
     ranks,
     units,
     wire,
@@ -179,7 +178,7 @@ def _line(stored: Stored, tokens: Tokens, prefix: str, packer: Packer) -> Line:
         kv, long = _long_apart(kv)
     at = placed(stored)
     high, low = ranks(receipt.id)
-    day = day_of(moment_of(receipt.id))
+    day = day_of(moment(receipt.id))
     start, until = fact.at, fact.until
     took = b"" if start is None or until is None else b'"duration":%d,' % clamp(until - start)
     data = (

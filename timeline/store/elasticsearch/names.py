@@ -15,7 +15,7 @@ from typing import Final
 
 import xxhash
 
-from timeline.ingest.identity import FIRST_NS, LAST_NS
+from timeline.ingest.identity import ALPHABET, FIRST_NS, LAST_NS
 from timeline.store.integers import MS
 
 ID_SIZE: Final = 20
@@ -25,11 +25,9 @@ FIRST_DAY, LAST_DAY = FIRST_NS // MS // DAY_MS, LAST_NS // MS // DAY_MS
 LONGEST: Final = 255  # UTF-16 units that the cluster keeps of one token
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF: Final = (1 << 60) - 1
-_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # base64 numbers its digits in an order of its own; these tables put them in the order of text
-_TO_RANK = str.maketrans("".join(sorted(_ALPHABET)), _ALPHABET[:-2] + "+/")
-_STANDARD = str.maketrans("-_", "+/")
-_FROM_RANK = str.maketrans(_ALPHABET, "".join(sorted(_ALPHABET)))
+_TO_RANK = str.maketrans("".join(sorted(ALPHABET)), ALPHABET[:-2] + "+/")
+_FROM_RANK = str.maketrans(ALPHABET, "".join(sorted(ALPHABET)))
 _ID = re.compile(r"[A-Za-z0-9_-]{20}")
 _day_names: dict[int, str] = {}
 
@@ -43,11 +41,6 @@ def ranks(fact_id: str) -> tuple[int, int]:
     """Two 60-bit numbers that order as ids do."""
     number = int.from_bytes(a2b_base64(fact_id.translate(_TO_RANK)), "big")
     return number >> 60, number & _HALF
-
-
-def moment_of(fact_id: str) -> int:
-    """The ms since 1970 that an id starts with; as ``ingest.identity.moment``, in a third of its time."""
-    return int.from_bytes(a2b_base64(fact_id[:8].translate(_STANDARD)), "big")
 
 
 def id_of(high: int, low: int) -> str:

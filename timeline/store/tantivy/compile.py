@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import string
 from collections.abc import Iterable
 from typing import Final
 
@@ -12,6 +11,7 @@ import tantivy
 from tantivy import FieldType, Occur
 
 from timeline.errors import BadQuery
+from timeline.ingest.identity import ALPHABET
 from timeline.search import query as q
 from timeline.search.tokens import (
     TermRange,
@@ -149,7 +149,7 @@ def _id_starts(prefix: str) -> tantivy.Query:
 
 def _of_time(start: str) -> tantivy.Query:
     """Facts placed in the ms that ids starting with these characters, 8 at most, stand for."""
-    digits = [_BASE64.find(letter) for letter in start]
+    digits = [ALPHABET.find(letter) for letter in start]
     if -1 in digits:
         return _T.empty_query()
     first = 0
@@ -158,9 +158,6 @@ def _of_time(start: str) -> tantivy.Query:
     left = 6 * (8 - len(digits))
     first, last = first << left, ((first + 1) << left) - 1
     return but_not(between("placed", first * MS, last * MS + MS - 1), token(ODD))
-
-
-_BASE64: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 
 def _field_between(node: q.FieldBetween) -> tantivy.Query:

@@ -12,7 +12,7 @@ from typing import Final
 import tantivy
 
 from timeline.domain import Fact, Span, Stored
-from timeline.ingest.identity import id_of, placed, usable
+from timeline.ingest.identity import ALPHABET, id_of, placed, usable
 from timeline.search.query import FACETS, FIELDS
 from timeline.search.tokens import Tokens, field_affixes, field_token, safe, value_token
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
@@ -41,13 +41,12 @@ SCHEMA: Final = build_schema()
 
 # How an unusable time starts an id: ms 0.
 _ODD_PREFIX = "AAAAAAAA"
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def _prefix_after_odd(placed: int) -> bool:
     """Whether an id that starts with this time sorts after one that starts with ms 0."""
     ms = placed // MS
-    prefix = "".join(_ALPHABET[ms >> shift & 63] for shift in range(42, -1, -6))
+    prefix = "".join(ALPHABET[ms >> shift & 63] for shift in range(42, -1, -6))
     return prefix > _ODD_PREFIX
 
 
