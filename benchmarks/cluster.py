@@ -130,8 +130,7 @@ def _bodies(address: str, spans: int) -> Iterator[bytes]:
     waiting: list[bytes] = []
     size = 0
     for batch in batches(spans, time.time_ns() - spans * 2_000_000):
-        for stored in batch:
-            line = prepare(stored, "floor", packer)
+        for line in prepare(batch, "floor", packer):
             assert isinstance(line, Line), line
             waiting.append(line.data)
             size += len(line.data)

@@ -12,9 +12,8 @@ import tantivy
 from benchmarks.corpus import PER_REQUEST, accepted, requests
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
-from timeline.search.tokens import fact_tokens
 from timeline.store.codec import Codec, Packer
-from timeline.store.tantivy.schema import SCHEMA, document
+from timeline.store.tantivy.schema import SCHEMA, Draft, document, draft
 from timeline.store.tantivy.shelf import FolderShelf
 
 HEAP = 128 << 20
@@ -46,5 +45,7 @@ def _documents(count: int, packer: Packer) -> list[tantivy.Document]:
     made = []
     for number, body in enumerate(requests(count // PER_REQUEST, start=time.time_ns() - 10**12)):
         facts = decode(accepted(number, body, received=time.time_ns()), rules).facts
-        made.extend(document(stored, fact_tokens(stored.fact), packer.pack(stored)) for stored in facts)
+        drafts = [one for one in map(draft, facts) if isinstance(one, Draft)]
+        blobs = packer.pack([one.packed for one in drafts])
+        made.extend(document(one.stored, one.tokens, blob) for one, blob in zip(drafts, blobs, strict=True))
     return made

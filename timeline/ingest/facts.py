@@ -25,7 +25,7 @@ from timeline.domain import (
     Value,
 )
 from timeline.ingest.entities import Rules, entities_of
-from timeline.ingest.identity import content_of, identify, tie, usable
+from timeline.ingest.identity import content_of, from_hex, identify, joined, tie, usable
 from timeline.ingest.normalise import Origin, origin, promote, samples, text
 from timeline.ingest.parsed import (
     NO_SPAN,
@@ -40,6 +40,7 @@ from timeline.ingest.parsed import (
     too_deep,
 )
 from timeline.ingest.request import Accepted, BadItem, Decoded
+from timeline.search.fact_tokens import own_tokens, shared_tokens
 from tracing.semconv import EVENT_NAME
 
 MAX_LEAVES: Final = 200  # of a body; more are stored, but not each findable by its key
@@ -68,6 +69,7 @@ class Shared(NamedTuple):
     scope: Scope
     schema_url: str
     digest: bytes
+    tokens: str
 
 
 class Walk:
@@ -75,6 +77,7 @@ class Walk:
 
     def __init__(self, accepted: Accepted, rules: Rules) -> None:
         self._accepted = accepted
+        self._request = from_hex(accepted.id, 8) or b""
         self._rules = rules
         self._equals: dict[bytes, int] = {}
         self.facts: list[Stored] = []
@@ -102,10 +105,16 @@ class Walk:
         return Decoded(facts=self.facts, poison=self.poison)
 
     def _span(self, item: Any, position: int, shared: Shared) -> Stored:
-        read = shared.dialect.attributes
-        attributes = read(item.attributes, _SPAN_LEVEL)
+        read, tokens_of = shared.dialect.attributes, shared.dialect.tokens
+        pairs = list(item.attributes)
+        attributes = read(pairs, _SPAN_LEVEL)
+        tokens = ""
+        if tokens_of is not None and len(pairs) == len(attributes):
+            tokens = f"{tokens_of(pairs)} {shared.tokens}".strip()
+        address = item.trace_id + item.span_id
         trace_id, span_id = item.trace_id.hex(), item.span_id.hex()
         parent = item.parent_span_id
+        child = bool(parent) and parent != NO_SPAN
         number = item.kind
         kind: SpanKind = _KINDS[number] if 0 <= number < 6 else "unspecified"
         links = tuple([_link(link, read) for link in item.links]) if item.links else ()
@@ -128,7 +137,7 @@ class Walk:
             ref=SpanRef(trace_id=trace_id, span_id=span_id),
             name=name,
             kind=kind,
-            parent=parent.hex() if parent and parent != NO_SPAN else None,
+            parent=parent.hex() if child else None,
             links=links,
             service=shared.origin.service,
             instance=shared.origin.instance,
@@ -157,6 +166,9 @@ class Walk:
             identity=("span", trace_id, span_id, kind, shared.origin.service),
             content=content,
             position=position,
+            request=self._request,
+            address=address + parent if child else address,
+            tokens=own_tokens(attributes, message, event, tokens) if tokens else "",
             sampled=samples(state) if state else False,
         )
 
@@ -234,7 +246,8 @@ class _Resource:
             dropped_attributes=scope.scope.dropped_attributes_count,
             schema_url=scope.schema_url,
         )
-        return Shared(dialect, resource, who, made, self._group.schema_url, content_of(content, made))
+        tokens = shared_tokens(resource, made, who) if dialect.tokens else ""
+        return Shared(dialect, resource, who, made, self._group.schema_url, content_of(content, made), tokens)
 
 
 def store(
@@ -244,10 +257,16 @@ def store(
     identity: tuple[Any, ...],
     content: bytes,
     position: int,
+    request: bytes = b"",
+    address: bytes = b"",
+    tokens: str = "",
     sampled: bool = False,
     partial: bool = False,
 ) -> Stored:
-    """The fact with its receipt; ``identity`` starts with the kind of fact."""
+    """The fact with its receipt; ``identity`` starts with the kind of fact.
+
+    ``request`` is the request's id in bytes, ``address`` those of the trace, the span and its parent.
+    """
     at = fact.at
     sequence = fact.event.sequence if fact.event is not None else None
     observed = None
@@ -255,7 +274,7 @@ def store(
         observed = fact.observed
         if not usable(at):
             at = observed
-    fact_id, token = identify(accepted.workspace, identity, at)
+    fact_id, token, digest = identify(accepted.workspace, identity, at)
     return Stored(
         fact=fact,
         receipt=Receipt(
@@ -271,6 +290,8 @@ def store(
             sampled=sampled,
             partial=partial,
         ),
+        ids=joined(content, digest, request, address),
+        tokens=tokens,
     )
 
 

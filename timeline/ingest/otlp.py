@@ -34,6 +34,7 @@ from timeline.ingest.parsed import (
 )
 from timeline.ingest.request import BadItem
 from timeline.ingest.values import finite
+from timeline.search.fact_tokens import attribute_tokens
 
 _WHOLE: Final = 4 * 1024 * 1024  # bodies up to here are parsed in one go
 _REMEDY: Final = "send an ExportTraceServiceRequest or ExportLogsServiceRequest in protobuf"
@@ -147,8 +148,28 @@ def _light_attributes(pairs: Iterable[bytes], level: int = 0) -> Attributes:
     return dict(map(_pair, pairs))
 
 
+class _Tokens(dict[bytes, str]):
+    """Under which tokens the bytes of attributes are found, remembered in the same way."""
+
+    def __missing__(self, raw: bytes) -> str:
+        made = attribute_tokens(*_pair(raw))
+        if len(raw) <= _REMEMBERED and len(made) <= _LONGEST:
+            if len(self) >= _MAX_PAIRS:
+                self.clear()
+            self[raw] = made
+        return made
+
+
+_LONGEST: Final = 1024  # characters of tokens that are remembered
+_token: Final = _Tokens().__getitem__
+
+
+def _light_tokens(pairs: Iterable[bytes]) -> str:
+    return " ".join(map(_token, pairs))
+
+
 PROTOBUF: Final = Dialect(attributes=attributes, value=value, data=_data)
-LIGHT: Final = Dialect(attributes=_light_attributes, value=value, data=_data)
+LIGHT: Final = Dialect(attributes=_light_attributes, value=value, data=_data, tokens=_light_tokens)
 
 
 class _Salvage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
@@ -27,12 +27,13 @@ from timeline.store.elasticsearch.client import (
     translate,
 )
 from timeline.store.elasticsearch.days import Days
-from timeline.store.elasticsearch.document import Line, prepare, replaced
+from timeline.store.elasticsearch.document import Line, prepare
 from timeline.store.elasticsearch.fetch import Fetch
 from timeline.store.port import ItemReport
 
 BULK_BYTES: Final = 3_000_000
 UNDER_WAY: Final = 2  # bulks of one process at a time
+MADE_TOGETHER: Final = 500  # facts: a third of a bulk
 PATIENCE: Final = 30.0  # s that a batch waits for a busy cluster
 # a shard that is away is not waited for inside a request: the others' answers would wait with it
 ANSWER: Final = {
@@ -97,12 +98,10 @@ class Writer:
                 self._running -= 1
                 self._turn.notify_all()
 
-    def line(self, stored: Stored) -> Line | str:
-        """The lines of a fact, or why it is refused."""
-        line = prepare(stored, self._cluster.prefix, self._packer)
-        if isinstance(line, str):
-            return line
-        return self._days.refusal(line.day) or line
+    def lines(self, facts: Iterable[Stored]) -> list[Line | str]:
+        """The lines of facts, in order; for one that is refused, why."""
+        lines = prepare(facts, self._cluster.prefix, self._packer)
+        return [line if isinstance(line, str) else self._days.refusal(line.day) or line for line in lines]
 
     def refresh(self) -> None:
         """Let searches see what this process has written."""
@@ -255,23 +254,20 @@ class _Batch:
 
         A bulk leaves as soon as it is full, so the cluster works while the next is built.
         """
-        seen: set[str] = set()
+        news: dict[str, int] = {}
         later: list[int] = []
+        for place in waiting:
+            fact_id = self._facts[place].receipt.id
+            if fact_id in self._known or news.setdefault(fact_id, place) != place:
+                later.append(place)
         bulks: list[tuple[list[int], list[Line], Future[list[_Answer]]]] = []
         places: list[int] = []
         lines: list[Line] = []
         size = 0
-        for place in waiting:
-            stored = self._facts[place]
-            fact_id = stored.receipt.id
-            if fact_id in seen or fact_id in self._known:
-                later.append(place)
-                continue
-            line = self._writer.line(stored)
+        for place, line in self._lines(list(news.values())):
             if isinstance(line, str):
                 self._refuse(place, line)
                 continue
-            seen.add(fact_id)
             places.append(place)
             lines.append(line)
             size += len(line.data)
@@ -286,6 +282,12 @@ class _Batch:
         if there:
             self._known |= self._writer.known([self._facts[place].receipt.id for place in there])
         return sorted(there + later)
+
+    def _lines(self, places: list[int]) -> Iterator[tuple[int, Line | str]]:
+        """The lines of facts, made a few hundred at a time."""
+        for start in range(0, len(places), MADE_TOGETHER):
+            part = places[start : start + MADE_TOGETHER]
+            yield from zip(part, self._writer.lines(self._facts[place] for place in part), strict=True)
 
     def _note(self, places: list[int], lines: list[Line], answers: list[_Answer]) -> list[int]:
         """Reports for what was stored or refused; returns the places of what was there."""
@@ -314,7 +316,7 @@ class _Batch:
             else:
                 own = variant_id(stored)
                 if own not in self._known and own not in sending:
-                    line = self._writer.line(replaced(stored, id=own, variant=True))
+                    (line,) = self._writer.lines([stored.marked(id=own, variant=True)])
                     if isinstance(line, str):
                         self._refuse(place, line)
                         continue

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import orjson
 
-from timeline.domain import Fact, Receipt, Span, Stored
+from timeline.domain import Fact, Span, Stored
 from timeline.ingest.identity import moment, placed
-from timeline.search.tokens import Tokens, fact_tokens, field_affixes, field_token, safe, value_token
-from timeline.store.codec import Packer
+from timeline.search.fact_tokens import Tokens, fact_tokens
+from timeline.search.tokens import field_affixes, field_token, safe, value_token
+from timeline.store.codec import Packed, Packer
 from timeline.store.elasticsearch.names import (
     LONGEST,
     any_long,
@@ -23,6 +24,7 @@ from timeline.store.elasticsearch.names import (
     wire_word,
 )
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
+from timeline.store.packing import pack
 
 VARIANT: Final = field_token("variant", "yes")
 _dumps = orjson.dumps
@@ -37,36 +39,14 @@ class Line(NamedTuple):
     data: bytes
 
 
-# What stands around the value in the tokens of each built-in field, worked out once.
-_AFFIXES: Final = {
-    name: field_affixes(name)
+# What stands before the value in the tokens of each built-in field (and after that of some).
+_IDENTITY, _TRACE, _LINK, _EVENT, _CORRELATION, _CAUSATION, _ENTITY, _CONTEXT = (
+    field_affixes(name)[0]
     for name in (
-        "link", "event_id", "correlation_id", "causation_id", "entity", "context",
+        "identity", "trace_id", "link", "event_id", "correlation_id", "causation_id", "entity", "context",
     )
-}  # fmt: skip
-_IDENTITY, _TRACE = field_affixes("identity")[0], field_affixes("trace_id")[0]
+)  # fmt: skip
 (_SPAN, _SPAN_END), (_PARENT, _PARENT_END) = field_affixes("span_id"), field_affixes("parent_id")
-
-
-def _pairs(fact: Fact) -> list[tuple[str, str]]:
-    """The rarer built-in fields of a fact."""
-    pairs: list[tuple[str, str]] = []
-    if isinstance(fact, Span):
-        for link in fact.links:
-            pairs.append(("link", link.ref.trace_id))
-            pairs.append(("link", f"{link.ref.trace_id}/{link.ref.span_id}"))
-    event = fact.event
-    if event is not None:
-        for name, value in (
-            ("event_id", event.id),
-            ("correlation_id", event.correlation_id),
-            ("causation_id", event.causation_id),
-        ):
-            if value:
-                pairs.append((name, value))
-    pairs.extend(("entity", f"{entity.type}:{entity.id}") for entity in fact.entities)
-    pairs.extend(("context", f"{entity.type}:{entity.id}") for entity in fact.context)
-    return pairs
 
 
 _tenants: dict[str, str] = {}
@@ -88,13 +68,26 @@ def _field_tokens(stored: Stored) -> str:
     tokens = f"{_IDENTITY}{safe(receipt.identity)} {_tenant(receipt.workspace)}"
     if fact.ref is not None:
         tokens += f" {_TRACE}{safe(fact.ref.trace_id)} {_SPAN}{safe(fact.ref.span_id)}{_SPAN_END}"
-    if isinstance(fact, Span) and fact.parent:
-        tokens += f" {_PARENT}{safe(fact.parent)}{_PARENT_END}"
+    if isinstance(fact, Span):
+        if fact.parent:
+            tokens += f" {_PARENT}{safe(fact.parent)}{_PARENT_END}"
+        for link in fact.links:
+            address = f"{link.ref.trace_id}/{link.ref.span_id}"
+            tokens += f" {_LINK}{safe(link.ref.trace_id)} {_LINK}{safe(address)}"
     if receipt.variant:
         tokens += f" {VARIANT}"
-    for name, value in _pairs(fact):
-        start, end = _AFFIXES[name]
-        tokens += f" {start}{safe(value)}{end}"
+    event = fact.event
+    if event is not None:
+        if event.id:
+            tokens += f" {_EVENT}{safe(event.id)}"
+        if event.correlation_id:
+            tokens += f" {_CORRELATION}{safe(event.correlation_id)}"
+        if event.causation_id:
+            tokens += f" {_CAUSATION}{safe(event.causation_id)}"
+    for entity in fact.entities:
+        tokens += f" {_ENTITY}{safe(f'{entity.type}:{entity.id}')}"
+    for entity in fact.context:
+        tokens += f" {_CONTEXT}{safe(f'{entity.type}:{entity.id}')}"
     return tokens
 
 
@@ -134,13 +127,22 @@ def _long_apart(tokens: str) -> tuple[str, bytes]:
     return " ".join(short), b'"long":' + _dumps(long) + b","
 
 
-def _text(tokens: Tokens) -> bytes:
-    if not tokens.text:
-        return b""
-    text = wire(tokens.text)
-    if any_long(text):
-        text = " ".join(wire_word(word) for word in tokens.text.split(" "))
-    return b'"text":' + _dumps(text) + b","
+_known_texts: dict[str, bytes] = {"": b""}
+
+
+def _text(words: str) -> bytes:
+    """The words of a fact as a field, remembered: most spans say no more than their name."""
+    known = _known_texts.get(words)
+    if known is None:
+        text = wire(words)
+        if any_long(text):
+            text = " ".join(wire_word(word) for word in words.split(" "))
+        known = b'"text":' + _dumps(text) + b","
+        if len(known) < 1_000:
+            if len(_known_texts) >= _MAX_KNOWN:
+                _known_texts.clear()
+            _known_texts[words] = known
+    return known
 
 
 def refusal(stored: Stored) -> str:
@@ -155,41 +157,63 @@ def refusal(stored: Stored) -> str:
     return ""
 
 
-def prepare(stored: Stored, prefix: str, packer: Packer) -> Line | str:
-    """The lines of a fact, or why it can never be kept."""
+class _Draft(NamedTuple):
+    """A line that lacks the fact itself."""
+
+    stored: Stored
+    day: str
+    head: bytes
+    packed: Packed
+
+
+def prepare(facts: Iterable[Stored], prefix: str, packer: Packer) -> list[Line | str]:
+    """The lines of facts, in order; for one that can never be kept, why."""
+    start = f'{{"create":{{"_index":"{prefix}-facts-'.encode()
+    drafts = [_draft(stored, start) for stored in facts]
+    blobs = iter(packer.pack([draft.packed for draft in drafts if not isinstance(draft, str)]))
+    return [
+        draft
+        if isinstance(draft, str)
+        else Line(draft.stored, draft.day, b'%b%b"}\n' % (draft.head, b2a_base64(next(blobs), newline=False)))
+        for draft in drafts
+    ]
+
+
+def _draft(stored: Stored, start: bytes) -> _Draft | str:
     reason = refusal(stored)
     if reason:
         return reason
     try:
-        tokens = fact_tokens(stored.fact)
+        tokens = fact_tokens(stored)
         if tokens.partial and not stored.receipt.partial:
-            stored = replaced(stored, partial=True)
-        return _line(stored, tokens, prefix, packer)
+            stored = stored.marked(partial=True)
+        day, head = _head(stored, tokens, start)
+        return _Draft(stored, day, head, pack(stored))
     except UnicodeEncodeError:
         return "it holds text that is not valid Unicode"
     except (OverflowError, TypeError, RecursionError) as error:
         return f"it holds a value that cannot be kept: {str(error)[:200]}"
 
 
-def _line(stored: Stored, tokens: Tokens, prefix: str, packer: Packer) -> Line:
+def _head(stored: Stored, tokens: Tokens, start: bytes) -> tuple[str, bytes]:
+    """The day of a fact, and its lines up to the fact itself."""
     fact, receipt = stored.fact, stored.receipt
     kv, long = f"{_field_tokens(stored)} {tokens.kv}", b""
     if any_long(kv):
         kv, long = _long_apart(kv)
-    at = placed(stored)
     high, low = ranks(receipt.id)
     day = day_of(moment(receipt.id))
-    start, until = fact.at, fact.until
-    took = b"" if start is None or until is None else b'"duration":%d,' % clamp(until - start)
-    data = (
-        b'{"create":{"_index":"%b-facts-%b","_id":"%b"}}\n{"kv":"%b",%b%b%b%b"placed":%d,"ms":%d,"received":%d,"tie":%d,"high":%d,"low":%d,"whole":"%b"}\n'
+    at, began, until = placed(stored), fact.at, fact.until
+    took = b"" if began is None or until is None else b'"duration":%d,' % clamp(until - began)
+    return day, (
+        b'%b%b","_id":"%b"}}\n{"kv":"%b",%b%b%b%b"placed":%d,"ms":%d,"received":%d,"tie":%d,"high":%d,"low":%d,"whole":"'
         % (
-            prefix.encode(),
+            start,
             day.encode(),
             receipt.id.encode(),
             kv.encode(),  # tokens hold nothing that JSON escapes
             long,
-            _text(tokens),
+            _text(tokens.text),
             _facets(fact),
             took,
             at,
@@ -198,13 +222,5 @@ def _line(stored: Stored, tokens: Tokens, prefix: str, packer: Packer) -> Line:
             receipt.tie,
             high,
             low,
-            b64encode(packer.pack(stored)),
         )
     )
-    return Line(stored, day, data)
-
-
-def replaced(stored: Stored, **receipt: object) -> Stored:
-    """The fact with another receipt."""
-    changed: Receipt = msgspec.structs.replace(stored.receipt, **receipt)
-    return msgspec.structs.replace(stored, receipt=changed)

@@ -7,15 +7,19 @@ value. Attribute keys never become fields.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import tantivy
 
 from timeline.domain import Fact, Span, Stored
 from timeline.ingest.identity import ALPHABET, id_of, placed, usable
+from timeline.search.fact_tokens import Tokens, fact_tokens
 from timeline.search.query import FACETS, FIELDS
-from timeline.search.tokens import Tokens, field_affixes, field_token, safe, value_token
+from timeline.search.tokens import field_affixes, field_token, safe, value_token
+from timeline.store.codec import Packed
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
+from timeline.store.packing import pack
+from timeline.store.port import ItemReport
 
 SCHEMA_VERSION: Final = 2
 VARIANT: Final = field_token("variant", "yes")
@@ -158,6 +162,30 @@ def refusal(stored: Stored) -> str:
         if not MIN_INT <= number <= MAX_INT:
             return f"{name} does not fit 64 bits"
     return ""
+
+
+class Draft(NamedTuple):
+    """A fact made ready, but for its bytes."""
+
+    stored: Stored
+    tokens: Tokens
+    packed: Packed
+
+
+def draft(stored: Stored) -> Draft | ItemReport:
+    """A fact made ready, or the report of one that can never be kept."""
+    reason = refusal(stored)
+    try:
+        if not reason:
+            tokens = fact_tokens(stored)
+            if tokens.partial and not stored.receipt.partial:
+                stored = stored.marked(partial=True)
+            return Draft(stored, tokens, pack(stored))
+    except UnicodeEncodeError:
+        reason = "it holds text that is not valid Unicode"
+    except (OverflowError, TypeError, RecursionError) as error:
+        reason = f"it holds a value that cannot be kept: {str(error)[:200]}"
+    return ItemReport(id=stored.receipt.id, outcome="refused", reason=reason)
 
 
 def document(stored: Stored, tokens: Tokens, blob: bytes) -> tantivy.Document:
