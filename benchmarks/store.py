@@ -27,7 +27,7 @@ def floor(facts: int) -> dict[str, Any]:
         writer = tantivy.Index(SCHEMA, path=folder).writer(heap_size=HEAP)
         began = time.perf_counter()
         for one in documents:
-            writer.add_document(one)
+            writer.add_json(one)
         writer.commit()
         seconds = time.perf_counter() - began
         writer.wait_merging_threads()
@@ -40,7 +40,7 @@ def _packer(folder: Path) -> Packer:
     return packer
 
 
-def _documents(count: int, packer: Packer) -> list[tantivy.Document]:
+def _documents(count: int, packer: Packer) -> list[str]:
     rules = Rules.default()
     made = []
     for number, body in enumerate(requests(count // PER_REQUEST, start=time.time_ns() - 10**12)):

@@ -47,7 +47,7 @@ class _Ready(NamedTuple):
     """A fact made ready to be added."""
 
     stored: Stored
-    document: tantivy.Document
+    document: str
 
 
 _Plan = list["_Ready | ItemReport"]
@@ -96,13 +96,14 @@ class Writer:
         try:
             with TURN:
                 plan = self._prepare(facts)
-                with self._adding:
-                    reports = self._add(plan, generation)
-                    with self._turn:
-                        number = self._added
-                        self._preparing -= 1
-                        preparing = False
-                        self._turn.notify_all()
+            # a commit may hold the engine for long: meanwhile other batches take their turn
+            with self._adding, TURN:
+                reports = self._add(plan, generation)
+                with self._turn:
+                    number = self._added
+                    self._preparing -= 1
+                    preparing = False
+                    self._turn.notify_all()
             self._wait(number)
         finally:
             with self._turn:
@@ -175,7 +176,7 @@ class Writer:
             return self._add_variant(ready.stored, others)
         if there is not None:
             return _already(receipt.id, there.request, partial=there.partial)
-        self._engine_now().add_document(ready.document)
+        self._engine_now().add_json(ready.document)
         self._fresh[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
         outcome: Literal["variant", "stored"] = "variant" if receipt.variant else "stored"
         return ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
@@ -322,7 +323,7 @@ class Writer:
             with folder.engine("moving facts"), self._engine_lost():
                 for ready in moved:
                     self._engine_now().delete_documents_by_query(exactly(ready.stored.receipt.id))
-                    self._engine_now().add_document(ready.document)
+                    self._engine_now().add_json(ready.document)
             self._commit_added(always=True)
 
     def close(self) -> None:
