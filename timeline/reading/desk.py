@@ -49,6 +49,7 @@ class Desk:
             retention_days=retention_days,
             lag=store.visibility_lag,
         )
+        self._stories = Stories(store, self._coverage, rules)
 
     def search(self, ask: Ask) -> SearchAnswer:
         """A search with its verdict."""
@@ -65,11 +66,11 @@ class Desk:
 
     def fact(self, fact_id: str, *, workspace: str = "main") -> FactAnswer | None:
         """One fact with its hops."""
-        return self._stories().fact(fact_id, workspace=workspace)
+        return self._stories.fact(fact_id, workspace=workspace)
 
     def trace(self, trace_id: str, *, workspace: str = "main") -> TraceAnswer | None:
         """A trace, whole."""
-        return self._stories().trace(trace_id, workspace=workspace)
+        return self._stories.trace(trace_id, workspace=workspace)
 
     def entity(
         self,
@@ -81,7 +82,7 @@ class Desk:
         workspace: str = "main",
     ) -> EntityAnswer | None:
         """An entity's story."""
-        return self._stories().entity(
+        return self._stories.entity(
             entity, window=window, context=context, expand=expand, workspace=workspace
         )
 
@@ -109,6 +110,3 @@ class Desk:
         """Everything an answer can be given for: from the retention edge, or from where
         recording or a declaration began, to now."""
         return self._coverage.held(workspace)
-
-    def _stories(self) -> Stories:
-        return Stories(self._store, self._coverage, self._rules)

@@ -22,10 +22,12 @@ placed by its received time in every window (``search.query.Window``).
 one place. A question that cannot be answered raises; it is never an empty page. An answer
 that is not whole (failed shard, time-out) says so in ``partial``, one sentence per reason.
 
-* ``search`` returns rows in total order by (placed time, ``tie``, id) or, for
+* ``search`` returns facts in total order by (placed time, ``tie``, id) or, for
   ``received``, by (received, ``tie``, id). A cursor is taken back by the same question in the
   same order, also when its range has moved on. Following ``next`` to the end skips and repeats nothing
-  on a still set. Variants are rows too, marked.
+  on a still set. Variants are among them, marked.
+* ``overview`` says what ``search`` and ``count`` (with ``limit=count_to``) say, and the first and last
+  placed time of every match, in one go: what a list needs that counts and judges what it shows.
 * ``count`` counts facts; variants are counted apart. ``at_least`` is true where the
   count stopped at ``limit``.
 * ``facets`` counts the values of built-in fields (``search.query.FACETS``) over every match,
@@ -101,11 +103,16 @@ class ItemReport(_Answer, frozen=True):
 
 
 class Page(_Answer, frozen=True):
-    """Rows in order; ``next`` continues, ``None`` ends the list."""
+    """Facts in order; ``next`` continues, ``None`` ends the list."""
 
-    rows: tuple[Row, ...]
+    facts: tuple[Stored, ...]
     next: str | None = None
     partial: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The facts as lines of a list."""
+        return tuple(map(Row.of, self.facts))
 
 
 class Count(_Answer, frozen=True):
@@ -149,6 +156,23 @@ class Sighting(_Answer, frozen=True):
     last: int | None = None
     newest: Row | None = None
     partial: tuple[str, ...] = ()
+
+
+class Overview(_Answer, frozen=True):
+    """A page of what a question matches, how many there are, and the ends of them all.
+
+    ``first`` and ``last`` are placed times (ns), of variants too.
+    """
+
+    page: Page
+    count: Count
+    first: int | None = None
+    last: int | None = None
+
+    @property
+    def partial(self) -> tuple[str, ...]:
+        """Why any of it is not whole."""
+        return tuple(dict.fromkeys((*self.page.partial, *self.count.partial)))
 
 
 class StepSeen(_Answer, frozen=True, kw_only=True):
@@ -234,10 +258,21 @@ class Store(Protocol):
     def search(
         self, query: Query, *, limit: int = 50, order: Order = "newest", cursor: str | None = None
     ) -> Page:
-        """One page of rows; raises ``BadQuery`` for a cursor that is not ours."""
+        """One page of facts; raises ``BadQuery`` for a cursor that is not ours."""
 
     def count(self, query: Query, *, limit: int | None = None) -> Count:
         """How many match, exactly unless ``limit`` cuts it short."""
+
+    def overview(
+        self,
+        query: Query,
+        *,
+        limit: int = 50,
+        order: Order = "newest",
+        cursor: str | None = None,
+        count_to: int | None = None,
+    ) -> Overview:
+        """A page, the count and the ends of all matches; raises ``BadQuery`` as ``search`` does."""
 
     def facets(self, query: Query, fields: Sequence[str], *, limit: int = 10) -> list[Facet]:
         """Value counts for each name asked, in the order asked."""

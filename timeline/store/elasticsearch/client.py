@@ -2,7 +2,8 @@
 
 Every request passes ``Cluster.ask``; every exception class of the client has its line in
 ``translate``, so nothing of the library reaches a caller. Retries are ours: a node that does not
-answer is left for another, and a busy cluster is waited for, both within a bound.
+answer is left for another, and a busy cluster is waited for, both within a bound: where a
+question has a limit of its own (``timeline.store.patience``), within that.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from elastic_transport import BaseNode, Serializer
 
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.elasticsearch.address import Address
+from timeline.store.patience import left, rest, waiting
 
 TIMEOUT: Final = 30.0  # s for one answer
 PATIENCE: Final = 5.0  # s that a question waits for a busy cluster
@@ -178,10 +180,10 @@ class Cluster:
             except CLIENT_ERRORS as error:
                 failures += 1
                 wait = pause(failures)
-                patience = {429: PATIENCE, 503: STARTING}.get(status_of(error), 0.0)
-                if time.monotonic() + wait - asked > patience:
+                patience, limit = {429: PATIENCE, 503: STARTING}.get(status_of(error), 0.0), left()
+                if time.monotonic() + wait - asked > patience or (limit is not None and wait >= limit):
                     raise translate(error, doing, question=question) from error
-                time.sleep(wait)
+                rest(wait)
 
     def once(
         self,
@@ -194,13 +196,19 @@ class Cluster:
     ) -> Any:
         """As ``ask``, once, with the client's own errors; a node that cannot be reached is left for another."""
         headers = LINES if lines else JSON if body is not None else {"accept": "application/json"}
-        left = self._nodes
+        nodes = self._nodes
         while True:
+            client, limit = self._client, left()
+            if limit == 0:
+                raise elastic_transport.ConnectionTimeout("there is no time left")
+            if limit is not None and limit < TIMEOUT:
+                client = client.options(request_timeout=limit)
             try:
-                answer = self._client.perform_request(method, path, params=params, headers=headers, body=body)
+                with waiting():
+                    answer = client.perform_request(method, path, params=params, headers=headers, body=body)
             except elastic_transport.ConnectionError:
-                left -= 1
-                if left <= 0:
+                nodes -= 1
+                if nodes <= 0:
                     raise
             else:
                 return answer.body

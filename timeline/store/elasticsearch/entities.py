@@ -21,7 +21,7 @@ from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.admin import ensure
 from timeline.store.elasticsearch.client import Cluster, lines
 from timeline.store.elasticsearch.compile import Dsl, between, both, negated
-from timeline.store.elasticsearch.fetch import SECONDS, partial_of
+from timeline.store.elasticsearch.fetch import in_time, partial_of
 from timeline.store.integers import clamp
 from timeline.store.port import Cohort, CohortQuery, Summary
 
@@ -139,7 +139,7 @@ class Entities:
             "size": query.limit + 1,
             "track_total_hits": True,
             "_source": ["summary"],
-            "timeout": SECONDS,
+            "timeout": in_time(),
         }
         if query.cursor is not None:
             body["search_after"] = list(read_cursor(query.cursor, asked, tuple[int, str]))

@@ -25,6 +25,7 @@ from timeline.store.port import (
     Facet,
     ItemReport,
     Order,
+    Overview,
     Page,
     Sighting,
     Summary,
@@ -65,12 +66,24 @@ class ElasticsearchStore:
     def search(
         self, query: Query, *, limit: int = 50, order: Order = "newest", cursor: str | None = None
     ) -> Page:
-        """One page of rows; raises ``BadQuery`` for a cursor that is not ours."""
+        """One page of facts; raises ``BadQuery`` for a cursor that is not ours."""
         return self._reader.search(query, limit, order, cursor)
 
     def count(self, query: Query, *, limit: int | None = None) -> Count:
         """How many match, exactly unless ``limit`` cuts it short."""
         return self._reader.count(query, limit)
+
+    def overview(
+        self,
+        query: Query,
+        *,
+        limit: int = 50,
+        order: Order = "newest",
+        cursor: str | None = None,
+        count_to: int | None = None,
+    ) -> Overview:
+        """A page, the count and the ends of all matches; raises ``BadQuery`` as ``search`` does."""
+        return self._reader.overview(query, limit, order, cursor, count_to)
 
     def facets(self, query: Query, fields: Sequence[str], *, limit: int = 10) -> list[Facet]:
         """Value counts for each name asked, in the order asked."""
