@@ -60,7 +60,6 @@ def site() -> Iterator[Site]:
     yield site
     if left := site.days():
         site.ask("DELETE", "/" + ",".join(left))
-    site.ask("DELETE", "/_index_template/{}-facts")
 
 
 @pytest.fixture
@@ -80,11 +79,9 @@ def test_an_index_of_another_version_is_named_and_not_touched(site: Site, store:
 
 
 def test_an_index_that_is_not_ours_is_named_and_not_touched(site: Site, store: ElasticsearchStore) -> None:
-    site.ask("DELETE", "/_index_template/{}-facts")
     site.ask("PUT", "/{}-facts-mine")
     with pytest.raises(StoreUnavailable, match="is not ours"):
         store.prepare()
-    site.ask("PUT", "/_index_template/{}-facts", {"index_patterns": ["nothing"]})
 
 
 def test_facts_go_to_the_index_of_their_own_day_and_odd_ones_apart(

@@ -29,6 +29,7 @@ from timeline.store.elasticsearch.client import (
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.document import Line, prepare, replaced
 from timeline.store.elasticsearch.fetch import Fetch
+from timeline.store.elasticsearch.shelf import Standing
 from timeline.store.port import ItemReport
 
 BULK_BYTES: Final = 3_000_000
@@ -38,6 +39,7 @@ PATIENCE: Final = 30.0  # s that a batch waits for a busy cluster
 ANSWER: Final = {
     "filter_path": "items.*.status,items.*.error.type,items.*.error.reason",
     "timeout": "2s",
+    "require_alias": "true",  # never an index of the cluster's own making
 }
 # what is wrong with the item itself, and will be each time
 _HOPELESS: Final = frozenset(
@@ -71,13 +73,16 @@ class _Answer(NamedTuple):
 class Writer:
     """Writes to one cluster; safe for use by several threads."""
 
-    def __init__(self, cluster: Cluster, packer: Packer, fetch: Fetch, days: Days) -> None:
+    def __init__(
+        self, cluster: Cluster, packer: Packer, fetch: Fetch, days: Days, standing: Standing
+    ) -> None:
         self._cluster, self._packer, self._fetch, self._days = cluster, packer, fetch, days
         self._threads = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="throughline-bulk")
         self._turn = threading.Condition()
         self._running = 0
         self._closed = False
         self._touched: set[str] = set()  # days written and not refreshed by us since
+        self._standing = standing
 
     def write(self, facts: Sequence[Stored], *, visible: bool) -> list[ItemReport]:
         """One outcome per fact, in order, once all are durable."""
@@ -86,9 +91,12 @@ class Writer:
                 raise StoreUnavailable("the store was closed", remedy="write after the restart")
             self._running += 1
         try:
-            if facts:
-                self._packer.start()
+            if not facts:
+                return []
+            self._packer.start()
+            mark = self._standing.begin(self._packer)
             reports = _Batch(self, facts).run()
+            self._standing.confirm(mark)
             if visible:
                 self.refresh()
             return reports
@@ -147,6 +155,8 @@ class Writer:
         deadline, failures, size = time.monotonic() + PATIENCE, 0, len(lines)
         while missing:
             part = missing[:size]
+            for day in sorted({lines[place].day for place in part}):
+                self._days.open(day)
             failure = self._once([lines[place] for place in part], part, answers)
             left = [place for place in missing if answers[place] is None]
             moved, missing = len(left) < len(missing), left
@@ -177,7 +187,7 @@ class Writer:
                 return failure
             raise failure from error
         failed: ThroughlineError | None = None
-        for place, item in zip(places, items, strict=True):
+        for line, place, item in zip(lines, places, items, strict=True):
             result = item["create"]
             status = result["status"]
             if status == 201:
@@ -188,6 +198,8 @@ class Writer:
                 error_ = result["error"]
                 answers[place] = _Answer(reason=f"the cluster cannot keep it: {str(error_['reason'])[:300]}")
             else:
+                if status == 404:
+                    self._days.gone(line.day)
                 failed = failed or _item_failure(result, doing)
         return failed
 
@@ -216,8 +228,8 @@ def _item_failure(result: dict[str, Any], doing: str) -> StoreUnavailable:
     remedy = "look into the log of the cluster"
     if kind == "cluster_block_exception":
         remedy = "free disk on the nodes of the cluster; Elasticsearch then lifts the block"
-    elif kind == "validation_exception":
-        remedy = "raise cluster.max_shards_per_node, add nodes, or shorten the retention"
+    elif result["status"] == 404:
+        remedy = "its index is made again by itself"
     elif result["status"] == 429:
         remedy = "the cluster is busy: give it time, or add nodes"
     return StoreUnavailable(f"the cluster failed while {doing}: {kind} {reason}", remedy=remedy)

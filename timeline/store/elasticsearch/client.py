@@ -91,10 +91,11 @@ _VERSIONS = (
     "install the client of the cluster's major version: elasticsearch 9 for a 9.x cluster, "
     "elasticsearch 8.19 (pip install 'elasticsearch>=8.19,<9') for an 8.19 cluster"
 )
+_CROWDED: Final = "raise cluster.max_shards_per_node, add nodes, or shorten the retention"
 _REMEDIES: Final = {
     400: "this release does not fit the cluster: update it, or open an issue with this message",
     401: "set the user and password in THROUGHLINE_STORE_URL",
-    403: "give the user of THROUGHLINE_STORE_URL all rights on its indices and their templates, "
+    403: "give the user of THROUGHLINE_STORE_URL all rights on its indices and their aliases, "
     "and check that no index is blocked",
     404: "run the worker once: it makes what is needed",
     409: "try again",
@@ -118,7 +119,11 @@ def _of_api(error: Exception, doing: str, *, question: bool) -> ThroughlineError
         )
     if status == 400 and question:
         return BadQuery(f"the cluster cannot answer this: {reason}", remedy="ask for less at once")
-    remedy = _REMEDIES.get(status, "look into the log of the cluster")
+    remedy = (
+        _CROWDED
+        if kind == "validation_exception"
+        else _REMEDIES.get(status, "look into the log of the cluster")
+    )
     return StoreUnavailable(f"the cluster failed while {doing} ({status}): {kind} {reason}", remedy=remedy)
 
 

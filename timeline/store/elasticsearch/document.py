@@ -182,7 +182,7 @@ def _line(stored: Stored, tokens: Tokens, prefix: str, packer: Packer) -> Line:
     start, until = fact.at, fact.until
     took = b"" if start is None or until is None else b'"duration":%d,' % clamp(until - start)
     data = (
-        b'{"create":{"_index":"%b-facts-%b","_id":"%b"}}\n{"kv":"%b",%b%b%b%b"placed":%d,"ms":%d,"received":%d,"tie":%d,"high":%d,"low":%d,"whole":"%b"}\n'
+        b'{"create":{"_index":"%b-into-%b","_id":"%b"}}\n{"kv":"%b",%b%b%b%b"placed":%d,"ms":%d,"received":%d,"tie":%d,"high":%d,"low":%d,"whole":"%b"}\n'
         % (
             prefix.encode(),
             day.encode(),

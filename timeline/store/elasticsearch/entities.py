@@ -82,6 +82,18 @@ class Entities:
             self.refresh()
 
     def _put(self, summaries: Sequence[Summary]) -> None:
+        failed = self._sent(summaries)
+        if any(one["status"] == 404 for one in failed):  # the cluster was emptied under us
+            ensure(self._cluster, self._index, mapping.entities_body())
+            failed = self._sent(summaries)
+        if failed:
+            raise StoreUnavailable(
+                f"{len(failed)} of {len(summaries)} summaries could not be kept: {str(failed[0])[:300]}",
+                remedy="they are put again with the next round",
+            )
+
+    def _sent(self, summaries: Sequence[Summary]) -> list[Dsl]:
+        """The results of those that were not kept."""
         items: list[Dsl] = []
         for summary in summaries:
             own = _id(summary.workspace, summary.entity)
@@ -90,19 +102,14 @@ class Entities:
             items.append(_document(summary))
         answer = self._cluster.ask(
             "POST",
-            f"/{self._index}/_bulk",
+            f"/{mapping.way_in(self._index, self._cluster.prefix)}/_bulk",
             lines(items),
-            params={"filter_path": "items.*.status,items.*.error"},
+            params={"filter_path": "items.*.status,items.*.error", "require_alias": "true"},
             lines=True,
             doing="keeping summaries",
         )
         # 409: a later read is there already
-        failed = [item["index"] for item in answer["items"] if item["index"]["status"] not in (200, 201, 409)]
-        if failed:
-            raise StoreUnavailable(
-                f"{len(failed)} of {len(summaries)} summaries could not be kept: {str(failed[0])[:300]}",
-                remedy="they are put again with the next round",
-            )
+        return [item["index"] for item in answer["items"] if item["index"]["status"] not in (200, 201, 409)]
 
     def refresh(self) -> None:
         """Let questions see every summary."""

@@ -17,6 +17,7 @@ from timeline.store.elasticsearch.entities import Entities
 from timeline.store.elasticsearch.expiry import Expiry
 from timeline.store.elasticsearch.fetch import Fetch
 from timeline.store.elasticsearch.reader import Reader
+from timeline.store.elasticsearch.shelf import Shelf, Standing
 from timeline.store.port import (
     Bucket,
     Cohort,
@@ -46,17 +47,18 @@ class ElasticsearchStore:
 
     def __init__(self, url: str = "", *, retention_days: int = 14, cluster: Cluster | None = None) -> None:
         self._cluster = Cluster(read_address(url)) if cluster is None else cluster
-        codec = Codec(admin.Shelf(self._cluster))
+        shelf = Shelf(self._cluster)
+        codec = Codec(shelf)
         days = Days(self._cluster, retention_days)
         fetch = Fetch(self._cluster, codec, days)
-        self._writer = Writer(self._cluster, Packer(codec), fetch, days)
+        self._writer = Writer(self._cluster, Packer(codec), fetch, days, Standing(shelf, codec))
         self._reader = Reader(fetch)
         self._counting = Counting(fetch, self._reader)
         self._expiry = Expiry(fetch, self._writer)
         self._entities = Entities(self._cluster)
 
     def prepare(self) -> None:
-        """Put the index template; raises ``StoreUnavailable`` where another release wrote here."""
+        """Raises ``StoreUnavailable`` where another release wrote here; days are made by their first fact."""
         admin.prepare(self._cluster)
 
     def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
