@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+from django.db import Error
 
 from timeline.answers import Coverage, Gap, Verdict
+from timeline.errors import QueueUnavailable
 from timeline.inbox.inbox import Backlog
 from timeline.reading import rows as database
 from timeline.reading.lines import lines_of
@@ -91,6 +93,18 @@ class CoverageReader:
         )
         return Gathered(
             evidence=evidence, coverage=_coverage(evidence, outages, len(receivers), len(silent), senders)
+        )
+
+    def waiting(self) -> tuple[int, int] | None:
+        """Requests and items that wait on any node; ``None`` where that cannot be read either."""
+        try:
+            backlog = self._backlog()
+            others = reports(database.nodes(), time.time_ns(), own=self._node)
+        except (QueueUnavailable, Error):
+            return None
+        return (
+            backlog.requests + sum(other.requests for other in others),
+            backlog.items + sum(other.items for other in others),
         )
 
     def read(self, window: Window, workspace: str) -> Coverage:

@@ -47,8 +47,9 @@ def _inbox(evidence: Evidence) -> CoverageLine:
     count = evidence.pending_requests
     waits = evidence.now - (evidence.oldest_pending or evidence.up_to)
     if count and waits >= evidence.settling + evidence.visibility_lag:
-        what = "1 request waits" if count == 1 else f"{count:,} requests wait"
-        sentence = f"{what} to be indexed, the oldest for {format_span(waits)}"
+        what = "1 request" if count == 1 else f"{count:,} requests"
+        items = "1 item" if evidence.pending_items == 1 else f"{evidence.pending_items:,} items"
+        sentence = f"stored, not yet searchable: {what} with {items}, the oldest for {format_span(waits)}"
         return CoverageLine(topic="Inbox", state="warning", sentence=sentence)
     up_to = f"searchable up to {format_moment(evidence.up_to, evidence.now)}"
     sentence = f"{count:,} on the way, {up_to}" if count else f"empty, {up_to}"

@@ -9,13 +9,13 @@ from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.client import Cluster
 
 
-def prepare(cluster: Cluster) -> None:
+def recognise(cluster: Cluster) -> None:
     """Raise ``StoreUnavailable`` where another release or product wrote here."""
     prefix = cluster.prefix
-    _recognise(cluster, f"{mapping.facts_pattern(prefix)},{prefix}-dictionaries*,{prefix}-entities*")
+    _recognise_indices(cluster, f"{mapping.facts_pattern(prefix)},{prefix}-dictionaries*,{prefix}-entities*")
 
 
-def _recognise(cluster: Cluster, indices: str) -> None:
+def _recognise_indices(cluster: Cluster, indices: str) -> None:
     found = cluster.ask(
         "GET",
         f"/{indices}/_mapping",
@@ -50,7 +50,7 @@ def ensure(cluster: Cluster, index: str, body: dict[str, Any]) -> bool:
             raise
     else:
         return True
-    _recognise(cluster, index)
+    _recognise_indices(cluster, index)
     cluster.found("PUT", f"/{index}/_alias/{alias}", doing=f"opening the way into {index}")
     return False
 

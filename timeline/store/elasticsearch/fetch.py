@@ -15,6 +15,7 @@ from timeline.domain import Stored
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.asking import chunks
 from timeline.store.codec import Codec
+from timeline.store.elasticsearch.admin import recognise
 from timeline.store.elasticsearch.client import STARTING, Cluster, lines, pause
 from timeline.store.elasticsearch.compile import Dsl, within
 from timeline.store.elasticsearch.days import Days
@@ -117,9 +118,17 @@ class Fetch:
     def __init__(self, cluster: Cluster, codec: Codec, days: Days) -> None:
         self.cluster, self.days, self._codec = cluster, days, codec
         self.recent = Recent(cluster)
+        self._recognised = False
+
+    def recognise(self) -> None:
+        """Before the first question: raise ``StoreUnavailable`` where another release or product wrote here."""
+        if not self._recognised:
+            recognise(self.cluster)
+            self._recognised = True
 
     def search(self, path: str, body: Dsl, doing: str, *, whole: bool = True) -> dict[str, Any]:
         """One search; with ``whole``, an answer in part is an error."""
+        self.recognise()
         params = _WHOLE if whole else _PARTIAL
         asked = time.monotonic()
         while True:
@@ -132,6 +141,7 @@ class Fetch:
 
     def searches(self, asked: Sequence[tuple[str, Dsl]], doing: str) -> Iterator[dict[str, Any]]:
         """Many searches, each by its path and body; answers in order, perhaps in part."""
+        self.recognise()
         for chunk in chunks(asked, TOGETHER):
             yield from self._together(chunk, doing)
 

@@ -50,7 +50,7 @@ class ElasticsearchStore:
         shelf = Shelf(self._cluster)
         codec = Codec(shelf)
         days = Days(self._cluster, retention_days)
-        fetch = Fetch(self._cluster, codec, days)
+        self._fetch = fetch = Fetch(self._cluster, codec, days)
         self._writer = Writer(self._cluster, Packer(codec), fetch, days, Standing(shelf, codec))
         self._reader = Reader(fetch)
         self._counting = Counting(fetch, self._reader)
@@ -59,7 +59,7 @@ class ElasticsearchStore:
 
     def prepare(self) -> None:
         """Raises ``StoreUnavailable`` where another release wrote here; days are made by their first fact."""
-        admin.prepare(self._cluster)
+        self._fetch.recognise()
 
     def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
         """Store facts once each; returns when the cluster confirmed every one."""
