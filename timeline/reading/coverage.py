@@ -15,12 +15,11 @@ from timeline.reading import rows as database
 from timeline.reading.lines import lines_of
 from timeline.reading.nodes import GONE, SILENT, reports
 from timeline.search.query import Window
-from timeline.search.times import MINUTE
+from timeline.search.times import MINUTE, retention_edge
 from timeline.search.verdict import Evidence, Judgement, Missed, judge
 from timeline.store.port import Count
 
 COMMITTING = 500 * 10**6  # ns a request may be on its way to the disk: stamped, not yet in the inbox
-_DAY = 86400 * 10**9
 _Ranges = tuple[tuple[int, int], ...]
 
 
@@ -34,7 +33,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 class CoverageReader:
     """Gathers evidence: this node's inbox as it is now, other nodes by their last report.
 
-    ``backlog`` and ``settling`` read this node's inbox; ``lag`` is the store's visibility lag in ns.
+    ``backlog`` and ``settling`` read this node's inbox; ``lag`` is the store's visibility lag in ns;
+    ``missing`` names what no answer of the store holds.
     """
 
     def __init__(
@@ -45,12 +45,14 @@ class CoverageReader:
         settling: Callable[[int], int | None],
         retention_days: int,
         lag: int,
+        missing: Callable[[Window], Sequence[str]] = lambda _: (),
     ) -> None:
         self._node = node
         self._backlog = backlog
         self._settling = settling
-        self._retention = retention_days * _DAY
+        self._retention = retention_days
         self._lag = lag
+        self._missing = missing
 
     def gather(self, window: Window, workspace: str) -> Gathered:
         """Evidence for a range, to be read before the store is asked."""
@@ -85,11 +87,12 @@ class CoverageReader:
             recorded_since=since,
             recorded=_without(since, now, outages),
             complete=tuple(database.declared()),
-            retention_edge=now - self._retention,
+            retention_edge=retention_edge(now, self._retention),
             refused=_missed(database.refused(window, workspace)),
             quarantined=_missed(database.set_aside(window, workspace)),
             partly_indexed=database.partly_indexed(window, workspace),
             sampled=_sampled(window, senders),
+            failed=tuple(self._missing(window)),
         )
         return Gathered(
             evidence=evidence, coverage=_coverage(evidence, outages, len(receivers), len(silent), senders)
@@ -139,7 +142,7 @@ class CoverageReader:
                     variants=total.variants,
                     first=first,
                     last=last,
-                    failed=tuple(dict.fromkeys(partial)),
+                    failed=tuple(dict.fromkeys((*gathered.evidence.failed, *partial))),
                 )
             )
         )

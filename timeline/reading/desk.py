@@ -70,6 +70,7 @@ class Desk:
             settling=inbox.settling,
             retention_days=retention_days,
             lag=store.visibility_lag,
+            missing=store.missing,
         )
         self._stories = Stories(store, self._coverage, rules)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from timeline.answers import CoverageLine
-from timeline.search.times import format_moment, format_span
+from timeline.search.times import DAY, format_moment, format_span
 from timeline.search.verdict import Evidence, obstacles
-
-_DAY = 86400 * 10**9
 
 
 def lines_of(
@@ -69,7 +67,7 @@ def _retention(evidence: Evidence) -> CoverageLine:
     if evidence.retention_edge is None:
         return CoverageLine(topic="Retention", state="info", sentence="nothing expires")
     start = evidence.window.start
-    kept = f"{round((evidence.now - evidence.retention_edge) / _DAY)} days"
+    kept = f"{(evidence.now - evidence.retention_edge) // DAY} days"
     if start is not None and start < evidence.retention_edge:
         return CoverageLine(topic="Retention", state="warning", sentence=f"{kept}; the range begins before")
     return CoverageLine(topic="Retention", state="ok", sentence=kept)

@@ -2,7 +2,8 @@
 
 **Writing.** ``write`` takes facts and returns one outcome per fact, in order, when all
 of them are durable; else it raises ``Unavailable`` and the whole batch may be written
-again, in any batch, order or process. Writing twice is writing once:
+again, in any batch, order or process. Where only a part of the store is away, that is
+``PartlyStored``: it says what is durable all the same. Writing twice is writing once:
 
 * ``stored``: the id was new.
 * ``already``: the id is known with the same ``content``. ``request`` is the request
@@ -40,6 +41,8 @@ that is not whole (failed shard, time-out) says so in ``partial``, one sentence 
 * ``get`` returns whole facts by id, in the order asked, ``None`` for each unknown one.
   ``group`` returns all facts of one identity (the fact, and its variants), smallest
   content hash first.
+* ``missing`` names parts of a window that were taken out of every answer, such as an index that
+  an operator closed; it answers from what is known, and never waits long.
 * ``sightings`` answers many questions at once: count, first, last, newest.
 
 **Values.** Attributes come back as sent: dots, empty keys, 64 KiB, emoji, NUL, integers past
@@ -82,7 +85,8 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from timeline.domain import Row, Stored
-from timeline.search.query import Query
+from timeline.errors import StoreUnavailable
+from timeline.search.query import Query, Window
 
 Order = Literal["newest", "oldest", "received"]  # received: newest received first
 COHORT_LIMIT: Final = 1_000  # most entities on a page of a cohort
@@ -100,6 +104,17 @@ class ItemReport(_Answer, frozen=True):
     reason: str = ""
     request: str = ""  # for "already": the request that stored it first
     partial: bool = False  # it has more values or words than are indexed
+
+
+class PartlyStored(StoreUnavailable):
+    """Some facts of a write wait for a part of the store that is away; the others are durable.
+
+    ``reports`` has one place per fact, in order, ``None`` for each that waits.
+    """
+
+    def __init__(self, cause: StoreUnavailable, reports: Sequence[ItemReport | None]) -> None:
+        super().__init__(cause.message, remedy=cause.remedy)
+        self.reports = tuple(reports)
 
 
 class Page(_Answer, frozen=True):
@@ -249,6 +264,9 @@ class Store(Protocol):
     visibility_lag: int
     """A write confirmed longer ago than this many ns is seen by every search."""
 
+    elsewhere: bool
+    """Whether other processes store: a writer that ends while it waits for them ended for no fact's sake."""
+
     def prepare(self) -> None:
         """Create or open what is needed; harmless when called again."""
 
@@ -291,6 +309,9 @@ class Store(Protocol):
 
     def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
         """One sighting per query, in order."""
+
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each part of the window that no answer holds; does not wait for a store that is away."""
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
         """Remove facts placed before ``before`` (ns), and summaries; returns how many facts went."""

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests import builders as b
 from tests.contract.pair import Pair, asking
 from tests.servers import elasticsearch
+from timeline.inbox.inbox import Inbox
+from timeline.reading.desk import Desk
+from timeline.reading.search import Ask
 from timeline.search.query import All, AttributeIs, Window
 from timeline.store.elasticsearch import reader, recent
 from timeline.store.elasticsearch.recent import Held
 from timeline.store.elasticsearch.store import ElasticsearchStore
+from timeline.store.port import Store
 
 
 @pytest.fixture
@@ -60,3 +67,25 @@ def test_a_moment_since_which_so_many_facts_were_placed_lies_in_the_day_that_hol
     assert 1_500 == recent._since(days, 50)
     assert 900 == recent._since(days, 200)
     assert 0 == recent._since(days, 5_000)
+
+
+@pytest.mark.server
+@pytest.mark.django_db
+def test_a_day_that_an_operator_closed_is_named_by_coverage_and_verdict(many: Pair, tmp_path: Path) -> None:
+    store = cast(Store, many.store)
+    prefix = store._reader._fetch.cluster.prefix  # type: ignore[attr-defined]
+    day = time.strftime("%Y.%m.%d", time.gmtime(b.NOW // b.SECOND))
+    desk = Desk(store, Inbox(tmp_path / "inbox"), node="here", retention_days=14, rules=lambda _: {})
+    window = Window(start=b.NOW - b.DAY, end=b.NOW + 3 * b.DAY)
+    before = desk.search(Ask(text="common:yes", window=window))
+    assert () == store.missing(window)
+    elasticsearch.call(elasticsearch.shared(), "POST", f"/{prefix}-facts-{day}/_close")
+    (said,) = store.missing(window)
+    assert f"{prefix}-facts-{day} is closed" in said
+    assert () == store.missing(Window(start=b.NOW + 2 * b.DAY, end=b.NOW + 3 * b.DAY))
+    assert said in [cause.sentence for cause in desk.coverage(window).causes]
+    answer = desk.search(Ask(text="common:yes", window=window))
+    assert (before.total.value > answer.total.value, True) == (True, answer.verdict.at_least)
+    nothing = desk.search(Ask(text="service:nobody", window=window))
+    assert ("cannot_say", said) == (nothing.verdict.kind, nothing.verdict.causes[0].sentence)
+    elasticsearch.call(elasticsearch.shared(), "POST", f"/{prefix}-facts-{day}/_open")

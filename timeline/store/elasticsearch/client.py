@@ -147,6 +147,20 @@ def translate(error: Exception, doing: str, *, question: bool = False) -> Throug
     return StoreUnavailable(f"the cluster cannot be reached while {doing}: {said}", remedy=_AWAY)
 
 
+def item_failure(result: dict[str, Any], doing: str) -> StoreUnavailable:
+    """Our error for an item of a bulk that may be stored later."""
+    error = result.get("error", {})
+    kind, reason = error.get("type", ""), str(error.get("reason", ""))[:300]
+    remedy = "look into the log of the cluster"
+    if kind == "cluster_block_exception":
+        remedy = "free disk on the nodes of the cluster; Elasticsearch then lifts the block"
+    elif result["status"] == 404:
+        remedy = "its index is made again by itself"
+    elif result["status"] == 429:
+        remedy = "the cluster is busy: give it time, or add nodes"
+    return StoreUnavailable(f"the cluster failed while {doing}: {kind} {reason}", remedy=remedy)
+
+
 CLIENT_ERRORS: Final = (elastic_transport.ApiError, elastic_transport.TransportError)
 
 
@@ -242,4 +256,13 @@ def lines(items: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(orjson.dumps(item) + b"\n" for item in items)
 
 
-__all__ = ["CLIENT_ERRORS", "Cluster", "lines", "pause", "reason_of", "status_of", "translate"]
+__all__ = [
+    "CLIENT_ERRORS",
+    "Cluster",
+    "item_failure",
+    "lines",
+    "pause",
+    "reason_of",
+    "status_of",
+    "translate",
+]

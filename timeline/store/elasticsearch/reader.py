@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from timeline.domain import Row, Stored
-from timeline.search.query import Query
+from timeline.search.query import Query, Window
 from timeline.search.tokens import field_token
 from timeline.store.asking import check_page
 from timeline.store.cursor import read_cursor, search_asked, write_cursor
@@ -172,6 +172,15 @@ class Reader:
             last=place_of(hits[0]).time,
             newest=row,
             partial=partial,
+        )
+
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each day of the window that is closed."""
+        closed, path = self._fetch.recent.closed(), self._fetch.days.path(window)
+        return tuple(
+            f"The index {name} is closed in Elasticsearch: nothing of it is found until it is opened again."
+            for name in closed
+            if "*" in path or name in path.split(",")
         )
 
     def newest(self, query: Dsl, path: str, count: int) -> list[Stored]:

@@ -12,12 +12,15 @@ import threading
 import time
 from typing import Any, Final, NamedTuple
 
+from timeline.errors import StoreUnavailable
 from timeline.search.query import Window
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.client import Cluster, lines
 from timeline.store.elasticsearch.names import ODD
+from timeline.store.patience import patience
 
 FRESH: Final = 10.0  # s
+GLANCE: Final = 1.0  # s that an answer waits which does not need the cluster
 MANY: Final = 100_000  # facts in a window; fewer are asked all at once
 STEPS: Final = (20_000, 400_000)  # facts asked, one after the other
 
@@ -37,7 +40,8 @@ class Recent:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._days: dict[str, Held] = {}
-        self._asked = -FRESH
+        self._closed: tuple[str, ...] = ()
+        self._asked = self._failed = -FRESH
 
     def edges(self, window: Window, before: int | None) -> list[int]:
         """Moments (ns) since which about ``STEPS`` facts were placed, up to the window's end or ``before``.
@@ -51,6 +55,16 @@ class Recent:
         if total < MANY:
             return []
         return [_since(days, step) for step in STEPS if step * 2 < total]
+
+    def closed(self) -> tuple[str, ...]:
+        """Indices that an operator has closed, as far as is known: nobody waits for a silent cluster here."""
+        if time.monotonic() - max(self._asked, self._failed) >= FRESH:
+            try:
+                with patience(GLANCE):
+                    self._held()
+            except StoreUnavailable:
+                self._failed = time.monotonic()
+        return self._closed
 
     def _held(self) -> list[Held]:
         if time.monotonic() - self._asked >= FRESH and self._lock.acquire(blocking=not self._days):
@@ -67,10 +81,11 @@ class Recent:
         answer = self._cluster.ask(
             "GET",
             f"/_cat/indices/{pattern}",
-            params={"h": "index,docs.count", "format": "json", "expand_wildcards": "open"},
+            params={"h": "index,status,docs.count", "format": "json", "expand_wildcards": "open,closed"},
             doing="looking where the newest facts are",
         )
-        counts = {one["index"]: int(one["docs.count"] or 0) for one in answer}
+        self._closed = tuple(sorted(one["index"] for one in answer if one["status"] == "close"))
+        counts = {one["index"]: int(one["docs.count"] or 0) for one in answer if one["status"] == "open"}
         # facts without a usable time lie anywhere; a few thousand decide nothing
         counts = {name: n for name, n in counts.items() if not name.endswith(ODD)}
         found = {name: known[name] for name, n in counts.items() if name in known and known[name].facts == n}

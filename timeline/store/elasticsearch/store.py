@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from timeline.domain import Stored
-from timeline.search.query import Query
+from timeline.search.query import Query, Window
 from timeline.store.codec import Codec, Packer
 from timeline.store.elasticsearch import admin, mapping
 from timeline.store.elasticsearch.address import read_address
@@ -44,6 +44,8 @@ class ElasticsearchStore:
     """
 
     visibility_lag = (mapping.REFRESH_SECONDS + 1) * 1_000_000_000  # a refresh takes its time
+
+    elsewhere = True
 
     def __init__(self, url: str = "", *, retention_days: int = 14, cluster: Cluster | None = None) -> None:
         self._cluster = Cluster(read_address(url)) if cluster is None else cluster
@@ -110,6 +112,10 @@ class ElasticsearchStore:
     def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
         """One sighting per query, in order."""
         return self._reader.sightings(queries)
+
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each part of the window that no answer holds; does not wait for a store that is away."""
+        return self._reader.missing(window)
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
         """Remove facts placed before ``before`` (ns), and summaries; returns how many facts went.

@@ -14,7 +14,7 @@ from typing import Final
 
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
-from timeline.search.query import Query
+from timeline.search.query import Query, Window
 from timeline.store.codec import Codec
 from timeline.store.port import (
     Bucket,
@@ -48,6 +48,7 @@ class TantivyStore:
     """
 
     visibility_lag = 0  # every question looks at the newest commit
+    elsewhere = False
 
     def __init__(self, path: Path | str, *, writable: bool) -> None:
         self._path, self._writable = Path(path), writable
@@ -124,6 +125,10 @@ class TantivyStore:
     def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
         """One sighting per query, in order."""
         return self._reader.sightings(queries)
+
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each part of the window that no answer holds; does not wait for a store that is away."""
+        return ()
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
         """Remove facts placed before ``before`` (ns); returns how many went."""
