@@ -219,13 +219,11 @@ class Receipt(_Frozen, frozen=True):
 
 
 class Stored(_Frozen, frozen=True, eq=False):
-    """A fact with its receipt: what a store takes and gives back.
-
-    ``ids`` and ``tokens`` follow from the rest: decoding leaves them to save storing the work.
-    """
+    """A fact with its receipt: what a store takes and gives back."""
 
     fact: Fact
     receipt: Receipt
+    # both follow from the rest: decoding leaves them, to save storing the work
     ids: bytes = b""  # as ``ingest.identity.joined`` writes them
     tokens: str = ""  # that ``search.fact_tokens`` makes of attributes, message, event, resource and scope
 

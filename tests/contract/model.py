@@ -182,18 +182,22 @@ class ListStore:
         ]
         return sorted(found, key=lambda stored: (placed(stored), stored.receipt.tie, stored.receipt.id))
 
-    def rows(self, query: q.Query, order: str = "newest") -> list[Row]:
-        """Every row in one order."""
+    def ordered(self, query: q.Query, order: str = "newest") -> list[Stored]:
+        """Every match in one order."""
         found = self.matching(query)
         if order == "received":
             found.sort(key=lambda s: (s.receipt.received, s.receipt.tie, s.receipt.id))
         if order != "oldest":
             found.reverse()
-        return [Row.of(stored) for stored in found]
+        return found
+
+    def rows(self, query: q.Query, order: str = "newest") -> list[Row]:
+        """Every row in one order."""
+        return [Row.of(stored) for stored in self.ordered(query, order)]
 
     def search(self, query: q.Query, *, limit: int = 50, order: str = "newest") -> Page:
         """The first page, without a cursor."""
-        return Page(rows=tuple(self.rows(query, order)[:limit]))
+        return Page(facts=tuple(self.ordered(query, order)[:limit]))
 
     def _counted(self, query: q.Query) -> list[Stored]:
         return [stored for stored in self.matching(query) if not stored.receipt.variant]

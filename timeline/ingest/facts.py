@@ -71,6 +71,11 @@ class Shared(NamedTuple):
     digest: bytes
     tokens: str
 
+    def known(self, pairs: list[Any]) -> str:
+        """The tokens of attributes, resource and scope, where the encoding is quick about them."""
+        quick = self.dialect.tokens
+        return f"{quick(pairs)} {self.tokens}".strip() if quick is not None else ""
+
 
 class Walk:
     """One accepted OTLP request on its way to facts."""
@@ -105,13 +110,10 @@ class Walk:
         return Decoded(facts=self.facts, poison=self.poison)
 
     def _span(self, item: Any, position: int, shared: Shared) -> Stored:
-        read, tokens_of = shared.dialect.attributes, shared.dialect.tokens
+        read = shared.dialect.attributes
         pairs = list(item.attributes)
         attributes = read(pairs, _SPAN_LEVEL)
-        tokens = ""
-        if tokens_of is not None and len(pairs) == len(attributes):
-            tokens = f"{tokens_of(pairs)} {shared.tokens}".strip()
-        address = item.trace_id + item.span_id
+        tokens = shared.known(pairs) if len(pairs) == len(attributes) else ""
         trace_id, span_id = item.trace_id.hex(), item.span_id.hex()
         parent = item.parent_span_id
         child = bool(parent) and parent != NO_SPAN
@@ -121,8 +123,7 @@ class Walk:
         annotations = tuple([_annotation(note, read) for note in item.events]) if item.events else ()
         start, end = item.start_time_unix_nano or None, item.end_time_unix_nano or None
         state, flags, name = item.trace_state, item.flags, item.name
-        status = item.status
-        code, status_message = status.code, status.message
+        code, status_message = item.status.code, item.status.message
         dropped = _dropped(item.dropped_attributes_count, item.dropped_events_count, item.dropped_links_count)
         plan = self._rules.plan(attributes)
         message, event = promote(plan.reads, attributes, kind)
@@ -160,17 +161,12 @@ class Walk:
             resource=shared.resource,
             annotations=annotations,
         )
+        identity = ("span", trace_id, span_id, kind, shared.origin.service)
         return store(
-            self._accepted,
-            fact,
-            identity=("span", trace_id, span_id, kind, shared.origin.service),
-            content=content,
-            position=position,
-            request=self._request,
-            address=address + parent if child else address,
-            tokens=own_tokens(attributes, message, event, tokens) if tokens else "",
-            sampled=samples(state) if state else False,
-        )
+            self._accepted, fact, identity=identity, content=content, position=position, request=self._request,
+            address=item.trace_id + item.span_id + (parent if child else b""),
+            tokens=own_tokens(attributes, message, event, tokens) if tokens else "", sampled=samples(state),
+        )  # fmt: skip
 
     def _record(self, item: Any, position: int, shared: Shared) -> Stored:
         attributes = shared.dialect.attributes(item.attributes, _SPAN_LEVEL)

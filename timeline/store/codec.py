@@ -96,6 +96,18 @@ class Codec:
                 break
         return min(number, MAX_DICTIONARIES)
 
+    def keep_again(self) -> bool:
+        """Put every dictionary in use back on a shelf that lost it; false where another one has its number."""
+        for number, known in list(self._dictionaries.items()):
+            data = known.as_bytes()
+            if not self.shelf.keep(number, data) and self.shelf.load(number) != data:
+                return False
+        return True
+
+    def forget(self) -> None:
+        """Read every dictionary anew: these are no longer those of the shelf."""
+        self._dictionaries, self._local = {}, threading.local()
+
     def compressor(self, number: int) -> zstandard.ZstdCompressor:
         """A compressor for one thread."""
         dictionary = self._dictionary(number) if number else None
@@ -128,6 +140,12 @@ class Packer:
         with self._lock:
             if self._number < 0:
                 self._use(max(self._codec.shelf.numbers(), default=0))
+
+    def restart(self) -> None:
+        """Take up the newest dictionary of a shelf that was replaced."""
+        with self._lock:
+            self._local = threading.local()
+            self._use(max(self._codec.shelf.numbers(), default=0))
 
     def pack(self, facts: Sequence[Packed]) -> list[bytes]:
         """What ``packing.pack`` made of facts, as the bytes to keep, in order."""

@@ -137,8 +137,7 @@ def test_dictionaries_are_learnt_soon_then_from_more_and_again_when_facts_change
     packer.start()
 
     def pack(facts: Iterable[Stored]) -> int:
-        for stored in facts:
-            kept.append((stored, packer.pack([packing.pack(stored)])[0]))
+        kept.extend((stored, packer.pack([packing.pack(stored)])[0]) for stored in facts)
         return len(list(tmp_path.glob("*.dictionary")))
 
     assert 0 == pack(b.facts(399))

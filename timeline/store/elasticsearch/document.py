@@ -83,7 +83,7 @@ class _Draft(NamedTuple):
 
 def prepare(facts: Iterable[Stored], prefix: str, packer: Packer) -> list[Line | str]:
     """The lines of facts, in order; for one that can never be kept, why."""
-    start = f'{{"create":{{"_index":"{prefix}-facts-'
+    start = f'{{"create":{{"_index":"{prefix}-into-'
     drafts = [_draft(stored, start) for stored in facts]
     blobs = iter(packer.pack([draft.packed for draft in drafts if not isinstance(draft, str)]))
     return [
