@@ -109,3 +109,21 @@ def _machines(broker: Server) -> list[psutil.Process]:
     assert broker.process is not None
     launcher = psutil.Process(broker.process.pid)
     return [launcher, *launcher.children(recursive=True)]
+
+
+def test_a_refused_login_is_told_in_one_line_with_the_remedy_and_holds_nothing_up(tmp_path: Path) -> None:
+    with RabbitMQ() as broker:
+        wrong = broker.url.replace("guest:guest", "guest:wrong")
+        refused = broker.log().count("login refused")
+        node = RunningNode(tmp_path / "node", THROUGHLINE_BROKER_URL=wrong)
+        try:
+            node.start()
+            until(lambda: broker.log().count("login refused") > refused + 20, seconds=60, what="many tries")
+            _send(node, 1)
+            until(lambda: _found(node, 1), seconds=20, what="found although the broker refuses")
+        finally:
+            node.stop()
+    lines = [line for line in node.log.read_text().splitlines() if "Cannot connect" in line]
+    assert 1 == len(lines)
+    assert "set the user, password and vhost of THROUGHLINE_BROKER_URL" in lines[0]
+    assert "Traceback" not in node.log.read_text()
