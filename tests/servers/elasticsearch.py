@@ -27,6 +27,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from tests.ports import free_port
+
 NEWEST, OLDER = "9.5.3", "8.19.21"
 COORDINATES = "org.elasticsearch.distribution.integ-test-zip:elasticsearch"
 START_SECONDS, STOP_SECONDS = 240, 60
@@ -93,14 +95,6 @@ def installed(version: str) -> Path:
                 program.chmod(0o755)
             unpacked.rename(home)
     return home
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _end_with_parent() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tests.node.harness import free_port
+from tests.ports import free_port
 
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG
 Kind = TypeVar("Kind", bound="Server")
