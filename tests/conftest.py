@@ -14,15 +14,14 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ["THROUGHLINE_DATA_DIR"] = tempfile.mkdtemp(prefix="throughline-test-")
 
-_FOLDERS = ("tests/faults/", "tests/pages/")  # one cluster, one story and browser for all of their files
+_PAGES = "tests/pages/"  # one story and one browser for all of its files
 _CLUSTER = ("[elasticsearch", "/test_elasticsearch_store.py", "/test_store_url.py")  # ask for ``shared()``
 
 
 def together(nodeid: str) -> str:
     """The name of what runs in one process: a file, or all that shares what is costly to start."""
-    for folder in _FOLDERS:
-        if nodeid.startswith(folder):
-            return folder
+    if nodeid.startswith(_PAGES):
+        return _PAGES
     if any(sign in nodeid for sign in _CLUSTER):
         return "elasticsearch"
     return nodeid.partition("::")[0]
@@ -55,6 +54,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("slow"):
-        return 0
-    return 1 if item.get_closest_marker("server") or item.get_closest_marker("pages") else 2
+    long, served = (
+        ("slow", "timeout"),
+        ("server", "pages"),
+    )  # given more time than others; with a server to start
+    for turn, names in enumerate((long, served)):
+        if any(map(item.get_closest_marker, names)):
+            return turn
+    return 2

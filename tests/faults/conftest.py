@@ -1,4 +1,4 @@
-"""One Elasticsearch for all fault tests, a proxy in front of it, and a node that knows only the proxy."""
+"""One Elasticsearch for the fault tests of a process, a proxy in front of it, and a node that knows only the proxy."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Bench:
         until(lambda: self.tally()["inbox"] == 0, seconds=seconds, what="an empty inbox")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def elasticsearch() -> Iterator[Mortal]:
     """A real node, stopped in the end."""
     node = Mortal()
@@ -116,9 +116,9 @@ def elasticsearch() -> Iterator[Mortal]:
         node.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def standing(elasticsearch: Mortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """The bench of a session."""
+    """The bench that the tests share."""
     proxy = Proxy(elasticsearch.port)
     url = f"elasticsearch://127.0.0.1:{proxy.port}/faults"
     node = RunningNode(tmp_path_factory.mktemp("faults"), THROUGHLINE_STORE_URL=url)

@@ -81,7 +81,8 @@ class Kafka(Server):
         )
 
     def _java(self) -> list[str]:
-        return [program("java", "openjdk-17-jre-headless"), "-Xmx384m", "-cp", f"{installed()}/*"]
+        quick = ("-Xmx384m", "-XX:TieredStopAtLevel=1")  # as a short life needs it
+        return [program("java", "openjdk-17-jre-headless"), *quick, "-cp", f"{installed()}/*"]
 
     def command(self, folder: Path) -> Sequence[str]:
         """``kafka.Kafka`` in the foreground."""
