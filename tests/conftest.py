@@ -10,21 +10,11 @@ from itertools import chain
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.sharing import together
+
 # before Django reads its settings: tests never touch the data of a running node
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ["THROUGHLINE_DATA_DIR"] = tempfile.mkdtemp(prefix="throughline-test-")
-
-_PAGES = "tests/pages/"  # one story and one browser for all of its files
-_CLUSTER = ("[elasticsearch", "/test_elasticsearch_store.py", "/test_store_url.py")  # ask for ``shared()``
-
-
-def together(nodeid: str) -> str:
-    """The name of what runs in one process: a file, or all that shares what is costly to start."""
-    if nodeid.startswith(_PAGES):
-        return _PAGES
-    if any(sign in nodeid for sign in _CLUSTER):
-        return "elasticsearch"
-    return nodeid.partition("::")[0]
 
 
 class _Together(LoadScopeScheduling):  # type: ignore[misc]

@@ -28,6 +28,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.sharing import CLUSTER, together
 
 NEWEST, OLDER = "9.5.3", "8.19.21"
 COORDINATES = "org.elasticsearch.distribution.integ-test-zip:elasticsearch"
@@ -245,6 +246,8 @@ def shared() -> str:
     given = os.environ.get("TEST_ELASTICSEARCH")
     if given:
         return given
+    asking = os.environ["PYTEST_CURRENT_TEST"]
+    assert together(asking) == CLUSTER, f"{asking} would have a cluster of its own: see tests/sharing.py"
     node = Elasticsearch()
     atexit.register(node.stop)
     node.start()
