@@ -3,9 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# processes that share a test run: most of it waits for servers, so there are more of them than cores
-SHARED := -n 3
+# processes that share a test run: most of it waits for servers, so they are twice as many as cores
+SHARED := -n 4
 export PYTHONUNBUFFERED := 1
+unexport PYTHONDONTWRITEBYTECODE  # or each of the many processes of a test run compiles our modules anew
 
 .PHONY: help run demo test test-fast test-pages check bench bench-elasticsearch lock clients
 
