@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.sharing import together
@@ -15,6 +16,12 @@ from tests.sharing import together
 # before Django reads its settings: tests never touch the data of a running node
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ["THROUGHLINE_DATA_DIR"] = tempfile.mkdtemp(prefix="throughline-test-")
+
+# how long an example takes says only how busy the machine is
+settings.register_profile(
+    "throughline", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("throughline")
 
 
 class _Together(LoadScopeScheduling):  # type: ignore[misc]
