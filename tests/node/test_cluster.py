@@ -58,12 +58,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         nodes = [RunningNode(folder / name, THROUGHLINE_NODE=name, **shared) for name in "ab"]
         for node in nodes:
             stack.callback(node.stop)
-        starting = [threading.Thread(target=node.start) for node in nodes]  # at once, on an empty database
-        for thread in starting:
-            thread.start()
-        for thread in starting:
-            thread.join()
-        assert all(node.token for node in nodes), "a node did not start"
+        for node in nodes:
+            node.launch()  # at once, on an empty database
+        for node in nodes:
+            node.ready()
         yield Cluster(*nodes, postgres, rabbitmq, search)
 
 

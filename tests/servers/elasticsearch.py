@@ -8,7 +8,6 @@ that cache, so any number of test runs go side by side.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import fcntl
 import os
 import pwd
@@ -28,6 +27,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.servers.process import end_with_parent
 from tests.sharing import CLUSTER, together
 
 NEWEST, OLDER = "9.5.3", "8.19.21"
@@ -35,7 +35,6 @@ COORDINATES = "org.elasticsearch.distribution.integ-test-zip:elasticsearch"
 START_SECONDS, STOP_SECONDS = 240, 60
 # up for a third of the work, which is what a short life needs; a benchmark says ``java_options=""``
 QUICK = "-XX:TieredStopAtLevel=1 -XX:-AlwaysPreTouch"
-_PARENT_DIED = 1  # PR_SET_PDEATHSIG
 
 
 def cache_folder() -> Path:
@@ -100,10 +99,6 @@ def installed(version: str) -> Path:
     return home
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGTERM)
-
-
 class Elasticsearch:
     """One node; ``url`` is where it answers once ``start`` has returned."""
 
@@ -143,7 +138,7 @@ class Elasticsearch:
                 group=user.pw_gid if user else None,
                 extra_groups=[] if user else None,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         self._wait()
         return self
