@@ -43,7 +43,7 @@ os.execv(command[0], command)
 """
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """What ``condition`` returns once it is true; fails with ``what`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -94,13 +94,13 @@ class Bench:
             found: dict[str, Any] = self.node.get("/api/v1/coverage?range=1h")
             return found if "backlog" in {cause["kind"] for cause in found["causes"]} else None
 
-        return until(named, seconds=15, what="the backlog as a cause")  # type: ignore[return-value]
+        return until(named, what="the backlog as a cause")  # type: ignore[return-value]
 
     def visible(self) -> None:
         """Let searches see all that is stored, without waiting for the next refresh."""
         self.cluster.ask("POST", f"/{self.prefix}-facts-*/_refresh")
 
-    def quiet(self, *, seconds: float = 30) -> None:
+    def quiet(self, *, seconds: float = 120) -> None:
         """Wait until nothing waits, without helping."""
         until(lambda: self.tally()["inbox"] == 0, seconds=seconds, what="an empty inbox")
 

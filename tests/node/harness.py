@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 
 
-def until(check: Callable[[], Found], *, seconds: float = 30, what: str = "the condition") -> Found:
-    """The first true answer of ``check``; fails after ``seconds``."""
+def until(check: Callable[[], Found], *, seconds: float = 120, what: str = "the condition") -> Found:
+    """The first true answer of ``check``; fails after ``seconds``, which a busy machine must not need."""
     deadline = time.monotonic() + seconds
     while True:
         found = check()
@@ -90,7 +90,7 @@ class RunningNode:
             assert self.process.poll() is None, f"the node ended:\n{text[-4000:]}"
             return pattern.search(text)
 
-        self.link = until(said, seconds=90, what="the sign-in link").group()
+        self.link = until(said, what="the sign-in link").group()
         self.token = self.token or self.manage("token", "create", "--read").strip()
         return self
 
@@ -162,7 +162,7 @@ class RunningNode:
         except OSError:
             return 0
 
-    def drained(self, *, seconds: float = 60) -> None:
+    def drained(self, *, seconds: float = 120) -> None:
         """Wait until nothing waits in the inbox."""
         until(
             lambda: self.get("/api/v1/coverage?range=1h")["pending_requests"] == 0,
