@@ -222,7 +222,7 @@ def test_a_worker_dies_with_its_master(fresh: Running) -> None:
             return True
         return False
 
-    wait_for(refused, "the orphaned worker to end", 5)
+    wait_for(refused, "the orphaned worker to end")
 
 
 def test_an_orderly_stop_is_quick_even_with_a_stalled_sender(fresh: Running) -> None:
