@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--heap", default="2g", help="heap of Elasticsearch")
     options = parser.parse_args()
     figures: dict[str, Any] = {"machine": machine()}
-    with Elasticsearch(heap=options.heap) as node:
+    with Elasticsearch(heap=options.heap, java_options="") as node:
         server = Server(node)
         address = f"elasticsearch://127.0.0.1:{node.port}"
         figures["floor"] = shown(
