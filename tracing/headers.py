@@ -69,15 +69,20 @@ class Headers:
     def __init__(self, carrier: Mapping[Any, Any] | Iterable[Any] | None = None) -> None:
         # (name in lower case, name, value): names are compared far more often than set
         self._items: list[tuple[str, str, Any]] = []
-        with guarded("unreadable headers"):
-            for name, value in _pairs(carrier):
-                self._items.append((name.lower(), name, value))
+        if carrier is not None:
+            with guarded("unreadable headers"):
+                for name, value in _pairs(carrier):
+                    self._items.append((name.lower(), name, value))
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((name, value) for _, name, value in self._items)
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def names(self) -> set[str]:
+        """Every name in lower case."""
+        return {key for key, _, _ in self._items}
 
     def all(self, name: str) -> list[str]:
         """Every value of that name as text, in order."""
@@ -111,4 +116,10 @@ class Headers:
     @property
     def size(self) -> int:
         """Bytes of all names and values."""
-        return sum(len(name.encode()) + len(value or b"") for name, value in self.pairs())
+        return sum(_length(name) + _length(value) for _, name, value in self._items)
+
+
+def _length(value: object) -> int:
+    if isinstance(value, bytes) or (isinstance(value, str) and value.isascii()):
+        return len(value)
+    return len(octets(value) or b"")

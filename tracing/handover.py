@@ -1,0 +1,197 @@
+"""What one consumer has handed over: the batches, attempts and handlings behind its spans.
+
+A client's ``poll`` or iterator says when a handler begins, but not when it ends: that is when the same thread
+or task asks for the next message, the consumer closes, or the process ends. ``Handover`` keeps such a
+handling open until then, with the message's context current. Integrations share it; ``process`` of the
+application takes over a handling that is open already, so that a message has one process span per attempt.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, NamedTuple
+
+from opentelemetry.context import Context, attach, get_current
+from opentelemetry.trace import SpanContext
+
+from tracing import propagation, semconv
+from tracing.delivery import Delivery
+from tracing.guard import guarded
+from tracing.headers import Headers
+from tracing.spans import MOST_LINKS, Messaging, Processing
+
+REMEMBERED = 10_000  # messages whose batch or attempt is kept in mind
+UNSETTLED = 1_000  # messages that one settle call can name
+_HEAVY = 4096  # bytes of headers beyond which only those that name the message are kept for settling
+_NAMING = (propagation.TRACEPARENT, propagation.TRACESTATE, "ce_id", "ce_source", "ce_type", "ce_specversion")
+Place = tuple[str, Any, Any]
+
+
+class _Open(NamedTuple):
+    place: Place
+    processing: Processing
+    before: Context
+
+
+class Handover:
+    """One consumer's messages; safe where several threads or tasks share the consumer."""
+
+    def __init__(
+        self,
+        spans: Messaging,
+        *,
+        automatic: bool = False,
+        owner: Callable[[], Hashable] = threading.get_ident,
+    ) -> None:
+        """``automatic``: ``handed`` opens a process span by itself; ``owner`` tells who is handling."""
+        self.spans = spans
+        self.automatic = automatic
+        self._owner = owner
+        self._lock = threading.Lock()
+        self._open: dict[Hashable, _Open] = {}
+        self._batches: OrderedDict[Place, SpanContext] = OrderedDict()
+        self._attempts: OrderedDict[Place, int] = OrderedDict()
+        self._unsettled: OrderedDict[Place, Delivery] = OrderedDict()
+        _alive.add(self)
+
+    def received(
+        self, deliveries: Sequence[Delivery], *, start: int | None = None, name: str = "poll"
+    ) -> None:
+        """These came in one call: a receive span, or several where there are more than a span can link."""
+        with guarded("receive span"):
+            left = iter(deliveries)
+            while batch := list(islice(left, MOST_LINKS)):
+                found = self.spans.receive(batch, start=start, name=name)
+                for one in batch:
+                    self._note(one)
+                    if found is not None:
+                        self._remember(self._batches, place(one), found)
+
+    def handed(self, delivery: Delivery) -> None:
+        """This one came alone; where automatic, its handling begins. Call ``finish`` before asking for it."""
+        with guarded("process span"):
+            self._note(delivery)
+            if self.automatic:
+                opened, before = self._begin(delivery, None), get_current()
+                attach(opened.context)
+                self._open[self._owner()] = _Open(place(delivery), opened, before)
+
+    def process(self, delivery: Delivery, attempt: int | None = None) -> Processing:
+        """The handling of this message, begun now or, where ``handed`` began it, taken over.
+
+        ``attempt`` is counted here where it is not given: the same place again is the next one.
+        """
+        with guarded("process span"):
+            found = self._open.get(self._owner())
+            if found is not None:
+                self._leave()
+                if found.place == place(delivery):
+                    if attempt is not None:
+                        found.processing.span.set_attribute(semconv.THROUGHLINE_MESSAGE_ATTEMPT, attempt)
+                    return found.processing
+                found.processing.end()
+            return self._begin(delivery, attempt)
+        return self.spans.process(delivery, attempt=attempt or 1)
+
+    def finish(self, error: object = None) -> None:
+        """What is being handled here is done, with this error or the one that is being handled right now."""
+        if self._open:
+            with guarded("process span"):
+                if (found := self._leave()) is not None:
+                    seen = error or sys.exc_info()[1]
+                    found.processing.end(None if isinstance(seen, StopIteration) else seen)
+
+    def finish_all(self) -> None:
+        """Everything that is being handled is done: the consumer closes, or the process ends."""
+        self.finish()
+        while self._open:
+            with guarded("process span"):
+                self._open.popitem()[1].processing.end()
+
+    def settled(
+        self, *deliveries: Delivery, start: int | None = None, name: str = "commit", error: object = None
+    ) -> None:
+        """These were settled in one call; without any named, all that came and are not settled yet."""
+        with guarded("settle span"):
+            rows = deliveries or self._waiting()
+            left = iter(rows)
+            while batch := list(islice(left, MOST_LINKS)):
+                self.spans.settle(*batch, start=start, name=name, error=error)
+            if error is None:
+                for one in rows:
+                    self._unsettled.pop(place(one), None)
+
+    def before(self, destination: str, partition: Any, offset: int) -> list[Delivery]:
+        """Deliveries of this partition before this offset that are not settled yet."""
+        rows = self._waiting()
+        return [
+            one
+            for one in rows
+            if (one.destination, one.partition) == (destination, partition) and (one.offset or 0) < offset
+        ]
+
+    def _waiting(self) -> tuple[Delivery, ...]:
+        with self._lock:
+            return tuple(self._unsettled.values())
+
+    def _begin(self, delivery: Delivery, attempt: int | None) -> Processing:
+        where = place(delivery)
+        number = attempt or self._attempts.get(where, 0) + 1
+        self._remember(self._attempts, where, number)
+        self._note(delivery)
+        return self.spans.process(delivery, attempt=number, received=self._batches.get(where))
+
+    def _note(self, delivery: Delivery) -> None:
+        if place(delivery) not in self._unsettled:
+            self._remember(self._unsettled, place(delivery), _light(delivery), UNSETTLED)
+
+    def _leave(self) -> _Open | None:
+        found = self._open.pop(self._owner(), None)
+        # tokens are bound to where they were made; what is current tells whether we are still there
+        if found is not None and get_current() is found.processing.context:
+            attach(found.before)
+        return found
+
+    def _remember(
+        self, kept: OrderedDict[Place, Any], where: Place, value: Any, most: int = REMEMBERED
+    ) -> None:
+        with self._lock:
+            kept[where] = value
+            kept.move_to_end(where)
+            while len(kept) > most:
+                kept.popitem(last=False)
+
+
+def place(delivery: Delivery) -> Place:
+    """What tells a delivery from the others of its consumer."""
+    return delivery.destination, delivery.partition, delivery.offset
+
+
+def _light(delivery: Delivery) -> Delivery:
+    """What is kept until the message is settled: never its body, and no heap of headers."""
+    headers = delivery.headers
+    if headers.size > _HEAVY:
+        headers = Headers(
+            [pair for pair in headers if pair[0].lower() in _NAMING and len(str(pair[1])) < 1024]
+        )
+    elif delivery.body is None:
+        return delivery
+    return replace(delivery, headers=headers, body=None)
+
+
+def finish_all() -> None:
+    """End every handling that is open: the process is about to end."""
+    for one in list(_alive):
+        one.finish_all()
+
+
+_alive: weakref.WeakSet[Handover] = weakref.WeakSet()
+# for providers that others have set up; the one of ``configure`` asks for it by itself
+atexit.register(finish_all)
