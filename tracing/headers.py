@@ -64,11 +64,12 @@ class Headers:
     ``None``, and copies it; what cannot be read is left out and counted.
     """
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_ours")
 
     def __init__(self, carrier: Mapping[Any, Any] | Iterable[Any] | None = None) -> None:
         # (name in lower case, name, value): names are compared far more often than set
         self._items: list[tuple[str, str, Any]] = []
+        self._ours: set[str] = set()
         if carrier is not None:
             with guarded("unreadable headers"):
                 for name, value in _pairs(carrier):
@@ -101,13 +102,26 @@ class Headers:
 
     def set(self, name: str, value: str | bytes) -> None:
         """Give the name this one value; all it had before go, whatever their case."""
-        self.remove(name)
-        self._items.append((name.lower(), name, value))
+        wanted = name.lower()
+        if self._items:
+            self.remove(name)
+        self._ours.add(wanted)
+        self._items.append((wanted, name, value))
 
     def remove(self, name: str) -> None:
         """Take every value of that name away."""
         wanted = name.lower()
         self._items = [item for item in self._items if item[0] != wanted]
+
+    def wire(self) -> list[tuple[str, Any]]:
+        """What was put in here as bytes; what came in with the carrier exactly as it came."""
+        return [
+            (
+                name,
+                value.encode("utf-8", "replace") if key in self._ours and isinstance(value, str) else value,
+            )
+            for key, name, value in self._items
+        ]
 
     def pairs(self) -> list[tuple[str, bytes | None]]:
         """What a Kafka client takes: a new list of (name, bytes)."""
