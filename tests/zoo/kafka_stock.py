@@ -6,24 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import confluent_kafka as client
-
 from tests.tracing.integrations import kafka_transports as kafka
 from tests.tracing.kit.transport import Taken, Transport
 from tests.zoo.styles import Service
 
 
 class _Confluent(kafka.ConfluentInstrumented):
-    def make_producer(self, config: dict[str, Any]) -> Any:
-        from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor
-
-        return ConfluentKafkaInstrumentor.instrument_producer(client.Producer(config), self.capture.provider)
-
-    def make_consumer(self, config: dict[str, Any]) -> Any:
-        from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor
-
-        return ConfluentKafkaInstrumentor.instrument_consumer(client.Consumer(config), self.capture.provider)
-
     def dead_letter(self, taken: Taken, destination: str, error: Exception) -> None:
         self.send(destination, taken.body, headers=taken.headers)
 
@@ -40,8 +28,10 @@ class _Aiokafka(kafka.AiokafkaInstrumented):
 
 @contextmanager
 def confluent(service: Service, url: str) -> Iterator[Transport]:
-    """By proxies around the client's producer and consumer."""
-    yield _Confluent(service, url)
+    """By replacing the client's classes: its proxies break ``seek``, which a retry needs."""
+    from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor
+
+    yield from _wrapped(ConfluentKafkaInstrumentor(), _Confluent, service, url)
 
 
 @contextmanager
