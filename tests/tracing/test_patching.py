@@ -78,3 +78,17 @@ def test_modules_named_to_be_left_keep_the_original(module: ModuleType) -> None:
     patches.derived(Traced, {}, leave="some_app")
     assert ORIGINAL[0] is module.Imported
     patches.undo()
+
+
+def test_the_module_that_defines_a_class_keeps_it_for_its_own_super(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = ModuleType("some_client")
+    exec(  # noqa: S102  a client library in a few lines
+        "class Client:\n    pass\nclass Special(Client):\n    def send(self):\n        return super(Special, self).__init__()",
+        vars(home),
+    )
+    monkeypatch.setitem(sys.modules, "some_client", home)
+    special = home.Special
+    patches = Patches()
+    patches.derived(type("Traced", (special,), {}), {})
+    assert special is home.Special
+    patches.undo()
