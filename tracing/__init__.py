@@ -5,9 +5,10 @@ no configuration but OpenTelemetry's, keeps nothing on disk, and never raises in
 ``losses()`` says what it had to drop. Start with ``configure`` and one of ``integrations``.
 """
 
-from tracing.configure import configure
+from tracing.configure import configure, flush
 from tracing.entities import entity
 from tracing.envelope import Envelope
 from tracing.guard import losses
+from tracing.options import Options
 
-__all__ = ["Envelope", "configure", "entity", "losses"]
+__all__ = ["Envelope", "Options", "configure", "entity", "flush", "losses"]

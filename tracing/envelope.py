@@ -112,15 +112,15 @@ def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
 
     ``id``, ``source``, ``type`` and ``specversion`` must all be there (Kafka binding 3.2.1).
     """
+    headers = carrier if isinstance(carrier, Headers) else Headers(carrier)
+    if f"{PREFIX}id" not in headers.names() and not any(map(_ours, headers.names())):
+        return None
     with guarded("envelope"):
-        headers = carrier if isinstance(carrier, Headers) else Headers(carrier)
         members = {
             name.lower()[len(PREFIX) :]: text(value)
             for name, value in headers
             if name.lower().startswith(PREFIX)
         }
-        if not members:
-            return None
         if not all(members.get(key) for key in ("id", "source", "type", "specversion")):
             lost("incomplete envelope")
             return None
@@ -130,6 +130,10 @@ def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
         }
         return Envelope(**fields, content_type=headers.get("content-type") or "", extensions=members)
     return None
+
+
+def _ours(name: str) -> bool:
+    return name.startswith(PREFIX)
 
 
 def current(context: Context | None = None) -> Envelope | None:

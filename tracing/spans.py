@@ -4,9 +4,12 @@
 
 * ``send``: PRODUCER; its context goes into the message. It ends when the broker has answered,
   with partition and offset or with the error.
+* ``create`` and ``send_batch``, where many messages go in one call: a PRODUCER span per message,
+  whose context goes into it, and one CLIENT span linked to them.
 * ``receive``: CLIENT; one per batch, linked to every message's creation context.
-* ``process``: CONSUMER; a context manager around the handler, child of the creation context and
-  linked to the receive span, marked with the attempt and the handler's error.
+* ``process``: CONSUMER; a context manager around the handler, linked to the creation context and the
+  receive span, marked with the attempt and the handler's error. Of a single message, where no
+  other span is current, also the child of the creation context (``Options.parent``).
 * ``settle``: CLIENT, linked to what it settles.
 
 Nothing here raises but what the handler itself raises.
@@ -14,9 +17,9 @@ Nothing here raises but what the handler itself raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextvars import Token
+from types import TracebackType
 from typing import Any
 
 from opentelemetry import trace
@@ -24,73 +27,91 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
 
 from tracing import envelope, propagation, semconv
-from tracing.entities import named
+from tracing.delivery import Attributes, Delivery, content, coordinates, created, key_text, key_type, linked
 from tracing.envelope import Envelope
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
+from tracing.options import Options
 
-KEY_TYPE = "throughline.message.key_type"
+__all__ = ["Delivery", "Messaging", "Processing", "Sending", "key_text", "key_type"]
+
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
-_LONGEST_KEY = 256
-Attributes = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One message as its consumer got it; ``headers`` may be anything a client hands over."""
-
-    destination: str
-    headers: Headers = field(default_factory=Headers)
-    key: object = None
-    partition: int | None = None
-    offset: int | None = None
-    group: str = ""
-    body_size: int | None = None
-
-    def creation(self) -> SpanContext | None:
-        """The span that created the message, where its headers say so."""
-        found = trace.get_current_span(propagation.extract(self.headers)).get_span_context()
-        return found if found.is_valid else None
-
-
-def key_text(key: object) -> str:
-    """A message key for people: text as it is, other bytes as ``0x...``; cut at 256 characters."""
-    if isinstance(key, bytes | bytearray | memoryview):
-        raw = bytes(key)
-        with guarded("message key"):
-            try:
-                decoded = raw.decode()
-            except UnicodeDecodeError:
-                decoded = ""
-            return (decoded if decoded.isprintable() and decoded else "0x" + raw.hex())[:_LONGEST_KEY]
-    return text(key)[:_LONGEST_KEY]
-
-
-def key_type(key: object) -> str:
-    """``string``, ``int32``, ``int64`` or ``bytes``: how the key was written, as far as bytes tell."""
-    if isinstance(key, str) or not key_text(key).startswith("0x"):
-        return "string"
-    return {4: "int32", 8: "int64"}.get(len(bytes(key)), "bytes")  # type: ignore[call-overload]
+MOST_SAID = 1_000  # operations and destinations whose attributes are kept ready
+MOST_LINKS = 128  # the SDK's own limit for links
 
 
 class Sending:
     """A send span that waits for the broker's answer; ``end`` may be called from any thread, once."""
 
-    __slots__ = ("_span",)
+    __slots__ = ("_header_bytes", "_span")
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, header_bytes: int = 0) -> None:
         self._span = span
+        self._header_bytes = header_bytes
 
-    def end(self, *, partition: int | None = None, offset: int | None = None, error: object = None) -> None:
+    def end(
+        self,
+        *,
+        partition: int | None = None,
+        offset: int | None = None,
+        body_size: int | None = None,
+        error: object = None,
+    ) -> None:
         """Close the span with where the message went, or with why it did not go."""
         with guarded("send span"):
+            answer: Attributes = {}
+            if self._header_bytes:
+                answer[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = self._header_bytes
+            if body_size is not None and body_size >= 0:
+                answer[semconv.MESSAGING_MESSAGE_BODY_SIZE] = body_size
             if partition is not None and partition >= 0:
-                self._span.set_attribute(semconv.MESSAGING_DESTINATION_PARTITION_ID, str(partition))
+                answer[semconv.MESSAGING_DESTINATION_PARTITION_ID] = str(partition)
             if offset is not None and offset >= 0:
-                self._span.set_attribute(semconv.MESSAGING_KAFKA_OFFSET, offset)
+                answer[semconv.MESSAGING_KAFKA_OFFSET] = offset
+            if answer:
+                self._span.set_attributes(answer)
             if error is not None:
                 _failed(self._span, error)
             self._span.end()
+
+
+class Processing:
+    """A process span that is open: ``with`` it around the handler, or call ``end`` when the handler is done.
+
+    As a context manager it gives the span, makes the message's context, entities and event current, and
+    records the handler's exception, which goes on. ``end`` counts once.
+    """
+
+    __slots__ = ("_token", "context", "span")
+
+    def __init__(self, span: Span, context: Context) -> None:
+        self.span = span
+        self.context = context
+        self._token: Token[Context] | None = None
+
+    def end(self, error: object = None) -> None:
+        """Close the span, with the handler's error where there is one."""
+        try:
+            if self.span.is_recording():
+                # GeneratorExit and KeyboardInterrupt end a handler, they do not say that it failed
+                if error is not None and (
+                    isinstance(error, Exception) or not isinstance(error, BaseException)
+                ):
+                    _failed(self.span, error)
+                self.span.end()
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("process span")
+
+    def __enter__(self) -> Span:
+        self._token = attach(self.context)
+        return self.span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            detach(self._token)
+        self.end(error)
 
 
 def _failed(span: Span, error: object) -> None:
@@ -106,12 +127,20 @@ class Messaging:
     """Spans of one messaging client; cheap to keep, safe to share between threads."""
 
     def __init__(
-        self, system: str, *, provider: TracerProvider | None = None, **attributes: str | int
+        self,
+        system: str,
+        *,
+        provider: TracerProvider | None = None,
+        options: Options | None = None,
+        **attributes: str | int,
     ) -> None:
         """``attributes`` go on every span, dots written as underscores (``server_address``)."""
         self._tracer = trace.get_tracer(
             "throughline.tracing", tracer_provider=provider, schema_url=SCHEMA_URL
         )
+        self._system = system
+        self._options = options or Options()
+        self._said: dict[tuple[str, str, str], Attributes] = {}
         self._common: Attributes = {semconv.MESSAGING_SYSTEM: system}
         self._common |= {_DOTTED.get(key, key.replace("_", ".")): value for key, value in attributes.items()}
 
@@ -122,25 +151,67 @@ class Messaging:
         *,
         key: object = None,
         body_size: int | None = None,
+        tombstone: bool = False,
+        body: object = None,
         event: Envelope | None = None,
         name: str = "send",
+        more: Attributes | None = None,
     ) -> Sending:
         """Start a send span and write its context, entities and the event into ``headers``.
 
-        Call ``end`` when the broker has answered.
+        An event that is in the headers already is named on the span. Call ``end`` when the broker has
+        answered.
         """
         span: Span = trace.INVALID_SPAN
         with guarded("send span"):
-            if event is not None:
-                envelope.write(event, headers)
-            attributes = self._of("send", name, destination) | _message(key, body_size)
-            attributes |= event.attributes() if event else {}
+            attributes = self._of("send", name, destination)
+            attributes.update(self._made(headers, key, body_size, tombstone, body, event))
+            if more:
+                attributes.update(more)
             span = self._tracer.start_span(
-                f"{name} {destination}", kind=SpanKind.PRODUCER, attributes=attributes
+                f"{name} {destination}".rstrip(), kind=SpanKind.PRODUCER, attributes=attributes
             )
             propagation.inject(headers, trace.set_span_in_context(span))
-            if span.is_recording():
-                span.set_attribute(semconv.THROUGHLINE_MESSAGE_HEADER_BYTES, headers.size)
+        return Sending(span, headers.size if span.is_recording() else 0)
+
+    def create(
+        self,
+        destination: str,
+        headers: Headers,
+        *,
+        key: object = None,
+        body_size: int | None = None,
+        tombstone: bool = False,
+        body: object = None,
+        event: Envelope | None = None,
+        name: str = "create",
+    ) -> SpanContext:
+        """Record that a message was made that goes out with others: its context goes into ``headers``.
+
+        Give what comes back to ``send_batch``.
+        """
+        span: Span = trace.INVALID_SPAN
+        with guarded("create span"):
+            attributes = self._of("create", name, destination)
+            attributes |= self._made(headers, key, body_size, tombstone, body, event)
+            span = self._tracer.start_span(
+                f"{name} {destination}".rstrip(), kind=SpanKind.PRODUCER, attributes=attributes
+            )
+            propagation.inject(headers, trace.set_span_in_context(span))
+            Sending(span, headers.size).end()
+        return span.get_span_context()
+
+    def send_batch(self, destination: str, messages: Sequence[SpanContext], *, name: str = "send") -> Sending:
+        """Start the span of one call that sends many messages, linked to where each was created."""
+        span: Span = trace.INVALID_SPAN
+        with guarded("send span"):
+            counted = {semconv.MESSAGING_BATCH_MESSAGE_COUNT: len(messages)}
+            span = self._tracer.start_span(
+                f"{name} {destination}".rstrip(),
+                kind=SpanKind.CLIENT,
+                attributes=self._of("send", name, destination) | counted,
+                links=[Link(one) for one in messages if one.is_valid],
+            )
         return Sending(span)
 
     def receive(
@@ -154,25 +225,24 @@ class Messaging:
         with guarded("receive span"):
             if not deliveries:
                 return None
-            destinations = {one.destination for one in deliveries}
-            shared = destinations.pop() if len(destinations) == 1 else ""
-            attributes = self._of("receive", name, shared)
-            attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(deliveries)
-            if groups := {one.group for one in deliveries if one.group}:
-                attributes[semconv.MESSAGING_CONSUMER_GROUP_NAME] = min(groups)
-            links = [link for one in deliveries if (link := _link(one, shared))]
-            span = self._tracer.start_span(
-                f"{name} {shared}".strip(),
-                kind=SpanKind.CLIENT,
-                attributes=attributes,
-                links=links,
-                start_time=start,
-            )
+            span = self._batch("receive", name, SpanKind.CLIENT, deliveries, start=start)
             span.end()
             return span.get_span_context()
         return None
 
-    @contextmanager
+    def process_batch(
+        self, deliveries: Sequence[Delivery], *, received: SpanContext | None = None, name: str = "process"
+    ) -> Processing:
+        """One span around the handler of many messages, linked to each; none of them is its parent.
+
+        What the handler does belongs to no single message: it goes on with the span that was current.
+        """
+        span: Span = trace.INVALID_SPAN
+        with guarded("process span"):
+            more = [Link(received)] if received and received.is_valid else []
+            span = self._batch("process", name, SpanKind.CONSUMER, deliveries, more=more)
+        return Processing(span, trace.set_span_in_context(span))
+
     def process(
         self,
         delivery: Delivery,
@@ -180,111 +250,137 @@ class Messaging:
         attempt: int = 1,
         received: SpanContext | None = None,
         name: str = "process",
-    ) -> Iterator[Span]:
+    ) -> Processing:
         """A span around the handler of one message; inside, its context, entities and event are current.
 
-        Child of the message's creation context; the receive span and the span that was current before are
-        linked. An exception of the handler is recorded and goes on.
+        The message's creation context and the receive span are linked. An exception of the handler is
+        recorded and goes on. Where no ``with`` can stand around the handler, call ``end`` when it is done.
         """
-        span, context = self._start_process(delivery, attempt, received, name)
-        token = attach(context)
-        try:
-            yield span
-        except Exception as error:
-            with guarded("process span"):
-                _failed(span, error)
-            raise
-        finally:
-            detach(token)
-            with guarded("process span"):
-                span.end()
-
-    def _start_process(
-        self, delivery: Delivery, attempt: int, received: SpanContext | None, name: str
-    ) -> tuple[Span, Context]:
         span: Span = trace.INVALID_SPAN
         context = get_current()
         with guarded("process span"):
-            ambient = trace.get_current_span(context).get_span_context()
-            parent = propagation.extract(delivery.headers)
-            linked = [one for one in (received, ambient) if one is not None and one.is_valid]
-            attributes = self._of("process", name, delivery.destination) | _coordinates(delivery)
-            attributes[semconv.THROUGHLINE_MESSAGE_ATTEMPT] = attempt
+            ambient = trace.get_current_span(context)
+            came = delivery.context()
+            creation = created(came)
+            if ambient.get_span_context().is_valid:
+                parent = trace.set_span_in_context(ambient, came)
+            elif self._options.parent:
+                parent = came
+            else:
+                parent = trace.set_span_in_context(trace.INVALID_SPAN, came)
             event = envelope.read(delivery.headers)
-            attributes |= event.attributes() if event else {}
+            attributes = self._of("process", name, delivery.destination)
+            attributes.update(coordinates(self._system, delivery))
+            attributes[semconv.THROUGHLINE_MESSAGE_ATTEMPT] = delivery.attempt or attempt
+            if event is not None:
+                attributes.update(event.attributes())
+            if (captured := self._options.captured(delivery.body)) is not None:
+                attributes[semconv.THROUGHLINE_MESSAGE_BODY] = captured
             span = self._tracer.start_span(
-                f"{name} {delivery.destination}",
+                f"{name} {delivery.destination}".rstrip(),
                 context=parent,
                 kind=SpanKind.CONSUMER,
                 attributes=attributes,
-                links=[Link(one) for one in linked],
+                links=[Link(one) for one in (creation, received) if one is not None and one.is_valid],
             )
-            context = envelope.within(event, trace.set_span_in_context(span, parent))
-        return span, context
+            context = trace.set_span_in_context(span, came)
+            if event is not None:
+                context = envelope.within(event, context)
+        return Processing(span, context)
 
     def settle(
-        self, delivery: Delivery, *, start: int | None = None, name: str = "commit", error: object = None
+        self,
+        *deliveries: Delivery,
+        start: int | None = None,
+        name: str = "commit",
+        error: object = None,
+        more: Attributes | None = None,
     ) -> None:
-        """Record that a message was settled (committed, acknowledged, rejected)."""
+        """Record that messages were settled (committed, acknowledged, rejected), linked to each."""
         with guarded("settle span"):
-            made = delivery.creation()
-            span = self._tracer.start_span(
-                f"{name} {delivery.destination}",
-                kind=SpanKind.CLIENT,
-                attributes=self._of("settle", name, delivery.destination) | _coordinates(delivery),
-                links=[Link(made)] if made else [],
-                start_time=start,
-            )
+            if not deliveries:
+                return
+            if len(deliveries) > 1:
+                span = self._batch("settle", name, SpanKind.CLIENT, deliveries, start=start)
+            else:
+                (delivery,) = deliveries
+                made = delivery.creation()
+                attributes = self._of("settle", name, delivery.destination)
+                span = self._tracer.start_span(
+                    f"{name} {delivery.destination}".rstrip(),
+                    kind=SpanKind.CLIENT,
+                    attributes=attributes | coordinates(self._system, delivery),
+                    links=[Link(made)] if made else [],
+                    start_time=start,
+                )
+            if more:
+                span.set_attributes(more)
             if error is not None:
                 _failed(span, error)
             span.end()
 
     def _of(self, operation: str, name: str, destination: str) -> Attributes:
-        own = {semconv.MESSAGING_OPERATION_TYPE: operation, semconv.MESSAGING_OPERATION_NAME: name}
-        return self._common | own | ({semconv.MESSAGING_DESTINATION_NAME: destination} if destination else {})
+        """What every such span says; a fresh dict."""
+        found = self._said.get((operation, name, destination))
+        if found is None:
+            own = {semconv.MESSAGING_OPERATION_TYPE: operation, semconv.MESSAGING_OPERATION_NAME: name}
+            found = self._common | own
+            if destination:
+                found[semconv.MESSAGING_DESTINATION_NAME] = destination
+            if len(self._said) < MOST_SAID:  # temporary destinations have no end
+                self._said[operation, name, destination] = found
+        return found.copy()
+
+    def _made(
+        self,
+        headers: Headers,
+        key: object,
+        body_size: int | None,
+        tombstone: bool,
+        body: object,
+        event: Envelope | None,
+    ) -> Attributes:
+        """What a producer knows of its message; the event goes into the headers."""
+        if event is not None:
+            envelope.write(event, headers)
+        elif len(headers):
+            event = envelope.read(headers)
+        found = content(self._system, key, body_size, tombstone, headers)
+        if event is not None:
+            found |= event.attributes()
+        if (captured := self._options.captured(body)) is not None:
+            found[semconv.THROUGHLINE_MESSAGE_BODY] = captured
+        return found
+
+    def _batch(
+        self,
+        operation: str,
+        name: str,
+        kind: SpanKind,
+        deliveries: Sequence[Delivery],
+        *,
+        start: int | None = None,
+        more: Sequence[Link] = (),
+    ) -> Span:
+        destinations = {one.destination for one in deliveries}
+        shared = destinations.pop() if len(destinations) == 1 else ""
+        attributes = self._of(operation, name, shared)
+        attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(deliveries)
+        if groups := {one.group for one in deliveries if one.group}:
+            attributes[semconv.MESSAGING_CONSUMER_GROUP_NAME] = min(groups)
+        links = list(more)
+        for one in deliveries:
+            context = one.context()
+            if made := created(context):
+                links.append(Link(made, linked(self._system, one, context, shared)))
+        return self._tracer.start_span(
+            f"{name} {shared}".rstrip(), kind=kind, attributes=attributes, links=links, start_time=start
+        )
 
 
-_DOTTED = {
+_DOTTED: dict[str, Any] = {
     "client_id": semconv.MESSAGING_CLIENT_ID,
     "cluster": semconv.MESSAGING_KAFKA_CLUSTER_ID,
     "server_address": semconv.SERVER_ADDRESS,
     "server_port": semconv.SERVER_PORT,
 }
-
-
-def _message(key: object, body_size: int | None) -> Attributes:
-    found: Attributes = {}
-    if key is not None:
-        found |= {semconv.MESSAGING_KAFKA_MESSAGE_KEY: key_text(key), KEY_TYPE: key_type(key)}
-    if body_size is not None:
-        found[semconv.MESSAGING_MESSAGE_BODY_SIZE] = body_size
-    else:
-        found[semconv.MESSAGING_KAFKA_MESSAGE_TOMBSTONE] = True
-    return found
-
-
-def _coordinates(delivery: Delivery) -> Attributes:
-    found = _message(delivery.key, delivery.body_size)
-    found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = delivery.headers.size
-    if delivery.partition is not None:
-        found[semconv.MESSAGING_DESTINATION_PARTITION_ID] = str(delivery.partition)
-    if delivery.offset is not None:
-        found[semconv.MESSAGING_KAFKA_OFFSET] = delivery.offset
-    if delivery.group:
-        found[semconv.MESSAGING_CONSUMER_GROUP_NAME] = delivery.group
-    return found
-
-
-def _link(delivery: Delivery, shared: str) -> Link | None:
-    """A link to the message's creation context, with what tells it from its neighbours."""
-    context = propagation.extract(delivery.headers)
-    made = trace.get_current_span(context).get_span_context()
-    if not made.is_valid:
-        return None
-    found = _coordinates(delivery)
-    found.pop(semconv.MESSAGING_CONSUMER_GROUP_NAME, None)
-    if not shared:
-        found[semconv.MESSAGING_DESTINATION_NAME] = delivery.destination
-    if event := envelope.read(delivery.headers):
-        found[semconv.MESSAGING_MESSAGE_ID] = event.id
-    return Link(made, found | named(context).attributes())

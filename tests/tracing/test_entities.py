@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from opentelemetry import baggage
 from opentelemetry.context import Context, attach, detach
 
-from tests.tracing.capture import Capture
 from tracing import propagation
 from tracing.entities import MOST_BYTES, MOST_ENTITIES, entity, leave, named
 from tracing.guard import losses
 from tracing.headers import Headers
+from tracing.testing import Capture
 
 
 @pytest.fixture(autouse=True)

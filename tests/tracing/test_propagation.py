@@ -9,11 +9,11 @@ from opentelemetry import baggage, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
-from tests.tracing.capture import Capture
 from tests.tracing.test_headers import anything
 from tracing import propagation
 from tracing.guard import losses
 from tracing.headers import Headers
+from tracing.testing import Capture
 
 TRACE, SPAN = "4f1c7be29a0d4e63b85f20c7d91ae346", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"

@@ -8,12 +8,13 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tests.tracing.capture import Capture
 from tracing import envelope, propagation
-from tracing.entities import entity
+from tracing.entities import entity, named
 from tracing.guard import losses
 from tracing.headers import Headers
+from tracing.options import Options
 from tracing.spans import Delivery, Messaging, key_text, key_type
+from tracing.testing import Capture
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,6 @@ def test_a_send_span_carries_the_current_names_and_where_the_message_went(
         "messaging.destination.partition.id": "4",
         "messaging.kafka.offset": 88_213,
         "messaging.kafka.message.key": "8812",
-        "throughline.message.key_type": "string",
         "messaging.message.body.size": 2,
         "messaging.message.id": event.id,
         "messaging.client.id": "wallet",
@@ -107,12 +107,12 @@ def test_a_process_span_is_the_child_of_the_send_span_and_links_its_poll(
     assert process.parent is not None
     assert send.context.span_id == process.parent.span_id
     assert send.context.trace_id == process.context.trace_id
-    assert [poll.context.span_id] == [link.context.span_id for link in process.links]
+    assert [send.context.span_id, poll.context.span_id] == [link.context.span_id for link in process.links]
     assert 2 == (process.attributes or {})["throughline.message.attempt"]
     assert "wallet" == (process.attributes or {})["messaging.consumer.group.name"]
 
 
-def test_the_span_that_was_current_is_linked_and_current_again_afterwards(
+def test_inside_another_span_the_message_is_linked_and_that_span_is_the_parent(
     capture: Capture, kafka: Messaging
 ) -> None:
     delivery = sent(kafka)
@@ -120,9 +120,81 @@ def test_the_span_that_was_current_is_linked_and_current_again_afterwards(
         with kafka.process(delivery):
             pass
         assert trace.get_current_span() is job
-    assert [job.get_span_context().span_id] == [
-        link.context.span_id for link in capture.span("process bets").links
-    ]
+    process = capture.span("process bets")
+    capture.assert_child("process bets", of="job")
+    assert [capture.span("send bets").context.span_id] == [link.context.span_id for link in process.links]
+
+
+def test_by_the_letter_of_the_conventions_a_message_is_linked_and_never_the_parent(capture: Capture) -> None:
+    kafka = Messaging("kafka", provider=capture.provider, options=Options(parent=False))
+    with entity("bet", "1"):
+        delivery = sent(kafka)
+    with kafka.process(delivery):
+        assert "1" == named().attributes()["throughline.context.bet"]
+    assert capture.span("process bets").parent is None
+    capture.assert_linked("process bets", to="send bets")
+
+
+def test_a_batch_is_handled_in_one_span_linked_to_every_message_and_child_of_none(
+    capture: Capture, kafka: Messaging
+) -> None:
+    deliveries = [sent(kafka), sent(kafka)]
+    received = kafka.receive(deliveries)
+    with kafka.process_batch(deliveries, received=received) as span:
+        assert trace.get_current_span() is span
+    process = capture.span("process bets")
+    assert process.parent is None
+    assert 2 == (process.attributes or {})["messaging.batch.message_count"]
+    capture.assert_linked("process bets", to="send bets")
+    capture.assert_linked("process bets", to="poll bets")
+
+
+def test_messages_that_go_out_together_are_created_one_by_one_and_sent_in_one_span(
+    capture: Capture, kafka: Messaging
+) -> None:
+    bundles = [Headers(), Headers()]
+    created = [kafka.create("bets", headers, key="1", body_size=2) for headers in bundles]
+    kafka.send_batch("bets", created).end()
+    send = capture.span("send bets")
+    assert SpanKind.CLIENT is send.kind
+    assert 2 == (send.attributes or {})["messaging.batch.message_count"]
+    capture.assert_linked("send bets", to="create bets")
+    assert [SpanKind.PRODUCER] * 2 == [span.kind for span in capture.spans("create bets")]
+    carried = [trace.get_current_span(propagation.extract(headers)).get_span_context() for headers in bundles]
+    assert [one.span_id for one in created] == [one.span_id for one in carried]
+
+
+def test_an_event_the_application_put_into_the_headers_itself_is_named_on_the_span(
+    capture: Capture, kafka: Messaging
+) -> None:
+    headers = Headers()
+    event = envelope.new("BetPlaced", "/bet-placement", schema="bet-placed/4")
+    envelope.write(event, headers)
+    kafka.send("bets", headers).end()
+    found = capture.attributes("send bets")
+    assert (event.id, "bet-placed/4") == (found["messaging.message.id"], found["throughline.message.schema"])
+
+
+def test_bodies_stay_off_the_span_unless_they_are_asked_for(capture: Capture, kafka: Messaging) -> None:
+    kafka.send("bets", Headers(), body=b"{}").end()
+    assert "throughline.message.body" not in capture.attributes("send bets")
+    asked = Messaging("kafka", provider=capture.provider, options=Options(body=20))
+    asked.send("stakes", Headers(), body=b'{"pin":"1234","stake":20}').end()
+    assert '{"pin":"[redacted]",' == capture.attributes("send stakes")["throughline.message.body"]
+
+
+def test_other_systems_have_no_kafka_names_on_their_spans(capture: Capture) -> None:
+    rabbit = Messaging("rabbitmq", provider=capture.provider)
+    rabbit.send("bets", Headers(), key="8812", body_size=1, more={"messaging.rabbitmq.x": 1}).end()
+    found = capture.attributes("send bets")
+    assert not [key for key in found if "kafka" in key]
+    assert ("8812", 1) == (found["throughline.message.key"], found["messaging.rabbitmq.x"])
+
+
+def test_the_brokers_own_count_of_attempts_wins(capture: Capture, kafka: Messaging) -> None:
+    with kafka.process(Delivery(destination="bets", attempt=4), attempt=1):
+        pass
+    assert 4 == capture.attributes("process bets")["throughline.message.attempt"]
 
 
 def test_the_handlers_exception_is_recorded_and_goes_on(capture: Capture, kafka: Messaging) -> None:
@@ -211,5 +283,16 @@ def test_a_key_is_shown_as_text_or_hex_with_its_type(key: Any, shown: str, kind:
 
 
 def test_a_message_without_a_body_is_a_tombstone(capture: Capture, kafka: Messaging) -> None:
-    kafka.send("bets", Headers(), key="1").end()
+    kafka.send("bets", Headers(), key="1", tombstone=True).end()
     assert True is (capture.span("send bets").attributes or {})["messaging.kafka.message.tombstone"]
+
+
+def test_several_messages_settled_in_one_call_are_linked_each_with_its_offset(
+    capture: Capture, kafka: Messaging
+) -> None:
+    one = sent(kafka)
+    kafka.settle(one, Delivery(destination="bets", headers=one.headers, offset=88_214))
+    settle = capture.span("commit bets")
+    assert [88_213, 88_214] == [(link.attributes or {})["messaging.kafka.offset"] for link in settle.links]
+    kafka.settle()
+    assert 1 == len(capture.spans("commit bets"))

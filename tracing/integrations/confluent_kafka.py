@@ -1,49 +1,51 @@
-"""Drop-in ``Producer`` and ``Consumer`` for confluent-kafka that carry context and make spans.
+"""confluent-kafka: context in headers, spans for sending, receiving, processing and committing.
+
+Explicitly, with drop-in classes (also ``SerializingProducer`` and ``DeserializingConsumer``):
 
     from tracing.integrations.confluent_kafka import Consumer, Producer
 
-Subclasses of the client's own classes, so that every other method stays what it is.
-``produce`` makes a send span that ends with the delivery report. ``poll`` makes none by
-itself; ``consume`` makes one receive span per batch, and ``commit(message=...)`` a settle
-span. Put ``with consumer.process(message):`` around the handler.
+``produce`` makes a send span that ends with the delivery report, ``consume`` a receive span per batch,
+``commit`` a settle span; ``with consumer.process(message):`` stands around the handler.
+
+Or without touching the code that uses the client, before it makes its first one:
+
+    from tracing.integrations import confluent_kafka
+    confluent_kafka.instrument()
+
+Then a message that ``poll`` hands out is being processed until the same thread polls again or the consumer
+closes; ``process(consumer, message)`` says it exactly, and is the only way for a batch.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import confluent_kafka
-from opentelemetry.trace import Span, SpanContext, TracerProvider
+from opentelemetry.trace import TracerProvider
 
+from tracing import envelope
 from tracing.envelope import Envelope
 from tracing.guard import guarded
+from tracing.handover import Handover
 from tracing.headers import Headers
-from tracing.spans import Delivery, Messaging, Sending
+from tracing.integrations import _kafka
+from tracing.options import Options
+from tracing.patching import Patches
+from tracing.spans import Delivery, Messaging, Processing, Sending
 
-_REMEMBERED = 10_000  # messages whose batch or attempt is kept in mind
-Coordinates = tuple[str, int, int]
-
-
-def _client(args: tuple[Any, ...], options: dict[str, Any], provider: TracerProvider | None) -> Messaging:
-    config = {**(args[0] if args and isinstance(args[0], dict) else {}), **options}
-    found: dict[str, str | int] = {}
-    if client_id := config.get("client.id"):
-        found["client_id"] = str(client_id)
-    first = str(config.get("bootstrap.servers") or "").split(",")[0].strip()
-    host, colon, port = first.rpartition(":")
-    if colon and port.isdigit():
-        found |= {"server_address": host.rpartition("//")[2], "server_port": int(port)}
-    return Messaging("kafka", provider=provider, **found)
+Report = Callable[[Any, Any], None]
+_ONLY_ERRORS = "delivery.report.only.error"
 
 
-def delivery_of(message: Any, group: str = "") -> Delivery:
-    """The parts of a confluent-kafka message that spans are made from; never raises."""
+def delivery_of(message: Any, group: str = "", *, body: bool = False) -> Delivery:
+    """The parts of a confluent-kafka message that spans are made from; never raises.
+
+    ``body`` keeps the body too, for a span that shows it.
+    """
     with guarded("kafka message"):
-        body = message.value()
+        value = message.value()
         return Delivery(
             destination=message.topic() or "",
             headers=Headers(message.headers()),
@@ -51,7 +53,9 @@ def delivery_of(message: Any, group: str = "") -> Delivery:
             partition=message.partition(),
             offset=message.offset(),
             group=group,
-            body_size=None if body is None else len(body),
+            body=value if body else None,
+            body_size=_kafka.size(value),
+            tombstone=value is None,
         )
     return Delivery(destination="")
 
@@ -59,10 +63,26 @@ def delivery_of(message: Any, group: str = "") -> Delivery:
 class Producer(confluent_kafka.Producer):
     """A ``confluent_kafka.Producer`` whose messages carry the current trace, entities and event."""
 
-    def __init__(self, *args: Any, provider: TracerProvider | None = None, **options: Any) -> None:
+    _provider: TracerProvider | None = None
+    _options: Options | None = None
+
+    def __init__(
+        self,
+        *args: Any,
+        provider: TracerProvider | None = None,
+        options: Options | None = None,
+        **config: Any,
+    ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
-        super().__init__(*args, **options)
-        self._spans = _client(args, options, provider)
+        given = _given(args, config)
+        self._spans = _spans(given, provider or self._provider, options or self._options)
+        self._capture = bool((options or self._options or Options()).body)
+        self._default: Report | None = given.get("on_delivery")
+        # a client that reports errors alone never says that a message has arrived: asked of us instead
+        self._only_errors = str(given.get(_ONLY_ERRORS, "")).lower() in ("true", "1")
+        if self._only_errors:
+            args, config = (), {**given, _ONLY_ERRORS: False}
+        super().__init__(*args, **config)
 
     def produce(
         self,
@@ -70,8 +90,8 @@ class Producer(confluent_kafka.Producer):
         value: Any = None,
         key: Any = None,
         partition: int = -1,
-        callback: Callable[[Any, Any], None] | None = None,
-        on_delivery: Callable[[Any, Any], None] | None = None,
+        callback: Report | None = None,
+        on_delivery: Report | None = None,
         timestamp: int = 0,
         headers: Any = None,
         *,
@@ -82,8 +102,16 @@ class Producer(confluent_kafka.Producer):
         Raises what the client raises (a full queue, an unknown topic), after ending the span with it.
         """
         carried = Headers(headers)
-        sending = self._spans.send(topic, carried, key=key, body_size=_size(value), event=event)
-        report = _report(sending, on_delivery or callback)
+        sending = self._spans.send(
+            topic,
+            carried,
+            key=key,
+            body_size=_kafka.size(value),
+            tombstone=value is None,
+            body=value if self._capture else None,
+            event=event,
+        )
+        report = _report(sending, on_delivery or callback or self._default, self._only_errors)
         try:
             super().produce(
                 topic,
@@ -92,91 +120,225 @@ class Producer(confluent_kafka.Producer):
                 partition,
                 on_delivery=report,
                 timestamp=timestamp,
-                headers=[*carried.pairs()],
+                headers=_kafka.outgoing(headers, carried),
             )
         except BaseException as error:
             sending.end(error=error)
             raise
 
+    def dead_letter(self, topic: str, message: Any, *, error: object, **more: Any) -> None:
+        """Send a message on to the dead letters; its headers and the span say why and where it died.
 
-def _size(value: Any) -> int | None:
-    if value is None:
-        return None
-    with guarded("message body"):
-        return len(value.encode() if isinstance(value, str) else value)
-    return 0
+        ``more`` are further arguments of ``produce``.
+        """
+        headers = _kafka.marked(
+            message.headers(), message.topic(), message.partition(), message.offset(), error
+        )
+        self.produce(topic, value=message.value(), key=message.key(), headers=headers, **more)
 
 
-def _report(sending: Sending, then: Callable[[Any, Any], None] | None) -> Callable[[Any, Any], None]:
-    def report(error: Any, message: Any) -> None:
-        partition = offset = None
-        with guarded("delivery report"):
-            partition, offset = message.partition(), message.offset()
-        sending.end(partition=partition, offset=offset, error=error)
-        if then is not None:
-            then(error, message)
+class SerializingProducer(confluent_kafka.SerializingProducer, Producer):
+    """A ``confluent_kafka.SerializingProducer`` that traces; sizes are those of the serialized bytes."""
 
-    return report
+    def __init__(
+        self,
+        conf: dict[str, Any],
+        *,
+        provider: TracerProvider | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Configuration of the client; ``provider`` where the global one is not meant."""
+        # the client's class hands on nothing but the configuration
+        self._provider = provider or self._provider
+        self._options = options or self._options
+        super().__init__(conf)
+
+    def produce(  # type: ignore[override]
+        self,
+        topic: str,
+        key: Any = None,
+        value: Any = None,
+        partition: int = -1,
+        on_delivery: Report | None = None,
+        timestamp: int = 0,
+        headers: Any = None,
+        *,
+        event: Envelope | None = None,
+    ) -> None:
+        """As the client's own, with ``event``. What a serializer raises is raised before there is a span."""
+        if event is not None:
+            carried = Headers(headers)
+            envelope.write(event, carried)
+            headers = _kafka.outgoing(headers, carried)
+        super().produce(topic, key, value, partition, on_delivery, timestamp, headers)
 
 
 class Consumer(confluent_kafka.Consumer):
     """A ``confluent_kafka.Consumer`` with ``process(message)``, a span around the handler."""
 
-    def __init__(self, *args: Any, provider: TracerProvider | None = None, **options: Any) -> None:
+    _provider: TracerProvider | None = None
+    _options: Options | None = None
+    _automatic = False
+
+    def __init__(
+        self,
+        *args: Any,
+        provider: TracerProvider | None = None,
+        options: Options | None = None,
+        **config: Any,
+    ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
-        super().__init__(*args, **options)
-        config = {**(args[0] if args and isinstance(args[0], dict) else {}), **options}
-        self._spans = _client(args, options, provider)
-        self._group = str(config.get("group.id") or "")
-        self._batches: OrderedDict[Coordinates, SpanContext] = OrderedDict()
-        self._attempts: OrderedDict[Coordinates, int] = OrderedDict()
+        given = _given(args, config)
+        spans = _spans(given, provider or self._provider, options or self._options)
+        self._handover = Handover(
+            spans,
+            automatic=self._automatic,
+            settles=_kafka.commits_by_call(given.get("enable.auto.commit", True)),
+        )
+        self._capture = bool((options or self._options or Options()).body)
+        self._group = str(given.get("group.id") or "")
+        super().__init__(*args, **config)
 
-    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
+    def poll(self, *args: Any, **more: Any) -> Any:
+        """As the client's own. After ``instrument()`` the message is being processed until the next call."""
+        self._handover.finish()
+        message = super().poll(*args, **more)
+        if self._automatic and message is not None and message.error() is None:
+            self._handover.handed(self._delivery(message))
+        return message
+
+    def consume(self, *args: Any, **more: Any) -> list[Any]:
         """As the client's own, with one receive span for the messages of the batch, linked to each."""
+        self._handover.finish()
         start = time.time_ns()
-        messages = super().consume(num_messages, timeout)
-        with guarded("receive span"):
-            good = [delivery_of(message, self._group) for message in messages if message.error() is None]
-            if received := self._spans.receive(good, start=start):
-                for one in good:
-                    _remember(self._batches, _where(one), received)
-        return list(messages)
+        messages: list[Any] = super().consume(*args, **more)
+        good = [self._delivery(message) for message in messages if message.error() is None]
+        self._handover.received(good, start=start)
+        return messages
 
-    def process(self, message: Any, *, attempt: int | None = None) -> AbstractContextManager[Span]:
+    def process(self, message: Any, *, attempt: int | None = None) -> Processing:
         """A process span around the handler; the message's trace, entities and event are current inside.
 
         ``attempt`` is counted here where it is not given: handing the same offset to ``process``
         again is the next attempt. An exception of the handler ends the span as failed and goes on.
         """
-        delivery = delivery_of(message, self._group)
-        received = None
-        with guarded("process span"):
-            where = _where(delivery)
-            attempt = attempt or self._attempts.get(where, 0) + 1
-            _remember(self._attempts, where, attempt)
-            received = self._batches.get(where)
-        return self._spans.process(delivery, attempt=attempt or 1, received=received)
+        return self._handover.process(self._delivery(message), attempt)
 
-    def commit(self, message: Any = None, **options: Any) -> Any:
-        """As the client's own; with ``message`` a settle span, linked to the message's creation."""
-        if message is None:
-            return super().commit(**options)
+    def commit(self, *args: Any, **more: Any) -> Any:
+        """As the client's own, with a settle span linked to the messages whose offsets are committed."""
         start, failure = time.time_ns(), None
         try:
-            return super().commit(message=message, **options)
+            return super().commit(*args, **more)
         except BaseException as error:
             failure = error
             raise
         finally:
-            self._spans.settle(delivery_of(message, self._group), start=start, error=failure)
+            with guarded("settle span"):
+                self._settled(*args, start=start, error=failure, **more)
+
+    def seek(self, *args: Any, **more: Any) -> Any:
+        """As the client's own; what is being processed is done, as whoever goes back tries again."""
+        self._handover.finish()
+        return super().seek(*args, **more)
+
+    def close(self) -> None:
+        """As the client's own; what is being processed is done."""
+        self._handover.finish_all()
+        super().close()
+
+    def __exit__(self, *failure: Any) -> Any:
+        self._handover.finish(failure[1] if len(failure) > 1 else None)
+        return super().__exit__(*failure)
+
+    def _settled(
+        self, message: Any = None, offsets: Any = None, *_: Any, start: int, error: object, **__: Any
+    ) -> None:
+        if message is not None:
+            rows = [self._delivery(message)]
+        elif offsets is not None:
+            rows = [
+                row for one in offsets for row in self._handover.before(one.topic, one.partition, one.offset)
+            ]
+        else:
+            return self._handover.settled(start=start, error=error)
+        return self._handover.settled(*rows, start=start, error=error) if rows else None
+
+    def _delivery(self, message: Any) -> Delivery:
+        return delivery_of(message, self._group, body=self._capture)
 
 
-def _where(delivery: Delivery) -> Coordinates:
-    return delivery.destination, delivery.partition or 0, delivery.offset or 0
+class DeserializingConsumer(confluent_kafka.DeserializingConsumer, Consumer):
+    """A ``confluent_kafka.DeserializingConsumer`` that traces."""
+
+    def __init__(
+        self,
+        conf: dict[str, Any],
+        *,
+        provider: TracerProvider | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Configuration of the client; ``provider`` where the global one is not meant."""
+        # the client's class hands on nothing but the configuration
+        self._provider = provider or self._provider
+        self._options = options or self._options
+        super().__init__(conf)
+
+    def poll(self, *args: Any, **more: Any) -> Any:
+        """As the client's own; what a deserializer raises is the error of the message's handling."""
+        try:
+            return super().poll(*args, **more)
+        except Exception as error:
+            self._handover.finish(error)
+            raise
 
 
-def _remember(kept: OrderedDict[Coordinates, Any], where: Coordinates, value: Any) -> None:
-    kept[where] = value
-    kept.move_to_end(where)
-    while len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
+def process(consumer: Any, message: Any, *, attempt: int | None = None) -> Processing:
+    """``consumer.process(message)`` for code that knows the client's own classes only.
+
+    A consumer made before ``instrument()`` has its messages processed too, without group and batch.
+    """
+    if isinstance(consumer, Consumer):
+        return consumer.process(message, attempt=attempt)
+    return Messaging("kafka").process(delivery_of(message), attempt=attempt or 1)
+
+
+_CLASSES = (Producer, SerializingProducer, Consumer, DeserializingConsumer)
+_patches = Patches()
+
+
+def instrument(*, provider: TracerProvider | None = None, options: Options | None = None) -> None:
+    """From now on the client's classes trace, wherever a module has imported them. Twice is once.
+
+    Classes derived from them earlier and clients made earlier stay as they are, and so does
+    ``confluent_kafka.aio``, which calls its clients from threads of its own.
+    """
+    if _patches:
+        return
+    told = {"_provider": provider, "_options": options, "_automatic": True}
+    for ours in _CLASSES:
+        _patches.derived(ours, told, leave=".aio")
+
+
+def uninstrument() -> None:
+    """Put the client's own classes back; clients made in between go on tracing."""
+    _patches.undo()
+
+
+def _given(args: tuple[Any, ...], config: dict[str, Any]) -> dict[str, Any]:
+    return {**(args[0] if args and isinstance(args[0], dict) else {}), **config}
+
+
+def _spans(config: dict[str, Any], provider: TracerProvider | None, options: Options | None) -> Messaging:
+    return _kafka.messaging(config.get("bootstrap.servers"), config.get("client.id"), provider, options)
+
+
+def _report(sending: Sending, then: Report | None, only_errors: bool) -> Report:
+    def report(error: Any, message: Any) -> None:
+        partition = offset = None
+        with guarded("delivery report"):
+            partition, offset = message.partition(), message.offset()
+        sending.end(partition=partition, offset=offset, error=error)
+        if then is not None and (error is not None or not only_errors):
+            then(error, message)
+
+    return report

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracing.guard import losses
+from tracing.options import LONGEST_READ, Options, redacted
+
+
+def test_nothing_is_captured_unless_it_is_asked_for() -> None:
+    assert Options().captured(b"{}") is None
+    assert Options(body=10).captured(None) is None
+
+
+def test_a_captured_body_is_cut_where_it_was_told_to() -> None:
+    assert "01234" == Options(body=5).captured("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b'{"user":"ann","password":"p"}', '{"user":"ann","password":"[redacted]"}'),
+        (b'{"a":[{"apiKey":1,"n":2}]}', '{"a":[{"apiKey":"[redacted]","n":2}]}'),
+        (b'{"note":"card 4111 1111 1111 1111 ok"}', '{"note":"card [redacted] ok"}'),
+        (b"pay 4111-1111-1111-1111 now", "pay [redacted] now"),
+        (b'{"order":"123456789012"}', '{"order":"123456789012"}'),
+    ],
+)
+def test_what_looks_like_a_secret_is_replaced_before_anything_is_cut(body: bytes, kept: str) -> None:
+    assert kept == Options(body=1000).captured(body)
+
+
+def test_the_application_has_the_last_word_on_what_is_kept() -> None:
+    assert "***" == Options(body=3, redact=lambda text: text.replace("ann", "***")).captured("annabel")
+
+
+def test_where_redaction_fails_nothing_is_kept() -> None:
+    def broken(_: str) -> str:
+        raise RuntimeError
+
+    before = losses().get("message body", 0)
+    assert Options(body=10, redact=broken).captured("text") is None
+    assert before + 1 == losses()["message body"]
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"x" * (LONGEST_READ + 1), object()])
+def test_what_cannot_be_redacted_whole_is_left_out(body: object) -> None:
+    assert Options(body=10).captured(body) is None
+
+
+@given(st.text(max_size=100))
+def test_redacting_never_raises(text: str) -> None:
+    redacted(text)

@@ -1,0 +1,128 @@
+"""One message as its consumer got it, and what of it goes on spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext
+
+from tracing import dead_letters, envelope, propagation, semconv
+from tracing.entities import named
+from tracing.headers import Headers, text
+
+KEY_TYPE = "throughline.message.key_type"
+LONGEST_KEY = 256
+Attributes = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)  # one is made per message, and freezing triples what that costs
+class Delivery:
+    """One message as its consumer got it; ``headers`` may be anything a client hands over.
+
+    ``body_size`` is in bytes, ``None`` where it is not known; ``tombstone`` says that there is no body on
+    purpose. ``attempt`` is the broker's own count, where it has one. ``more`` are span
+    attributes of the system at hand.
+    """
+
+    destination: str
+    headers: Headers = field(default_factory=Headers)
+    key: object = None
+    partition: int | None = None
+    offset: int | None = None
+    group: str = ""
+    body: object = None
+    body_size: int | None = None
+    tombstone: bool = False
+    attempt: int | None = None
+    more: Mapping[str, Any] | None = None
+
+    def context(self) -> Context:
+        """A context with the span, baggage and entities the message came with, and nothing else."""
+        return propagation.extract(self.headers)
+
+    def creation(self) -> SpanContext | None:
+        """The span that created the message, where its headers say so."""
+        return created(self.context())
+
+
+def created(context: Context) -> SpanContext | None:
+    """The span of an extracted context, where it has one."""
+    found = trace.get_current_span(context)
+    return None if found is trace.INVALID_SPAN else found.get_span_context()
+
+
+def key_text(key: object) -> str:
+    """A message key for people: text as it is, other bytes as ``0x...``; cut at 256 characters."""
+    if isinstance(key, bytes | bytearray | memoryview):
+        raw = bytes(key)
+        try:
+            decoded = raw.decode()
+        except UnicodeDecodeError:
+            decoded = ""
+        return (decoded if decoded.isprintable() and decoded else "0x" + raw.hex())[:LONGEST_KEY]
+    return text(key)[:LONGEST_KEY]
+
+
+def key_type(key: object) -> str:
+    """``string``, ``int32``, ``int64`` or ``bytes``: how the key was written, as far as bytes tell."""
+    return _key(key)[1]
+
+
+def _key(key: object) -> tuple[str, str]:
+    shown = key_text(key)
+    if not isinstance(key, bytes | bytearray | memoryview) or not shown.startswith("0x"):
+        return shown, "string"
+    return shown, {4: "int32", 8: "int64"}.get(len(bytes(key)), "bytes")
+
+
+def content(system: str, key: object, body_size: int | None, tombstone: bool, headers: Headers) -> Attributes:
+    """Attributes of a message whoever holds it, producer or consumer."""
+    found: Attributes = {}
+    if key is not None:
+        shown, kind = _key(key)
+        if system == "kafka":
+            found = {semconv.MESSAGING_KAFKA_MESSAGE_KEY: shown}
+            if kind != "string":
+                found[KEY_TYPE] = kind
+        else:
+            found = {semconv.THROUGHLINE_MESSAGE_KEY: shown}
+    if body_size is not None:
+        found[semconv.MESSAGING_MESSAGE_BODY_SIZE] = body_size
+    if tombstone:
+        found[semconv.MESSAGING_KAFKA_MESSAGE_TOMBSTONE] = True
+    if len(headers) and (died := dead_letters.read(headers)):
+        found |= died.attributes()
+    return found
+
+
+def coordinates(system: str, delivery: Delivery) -> Attributes:
+    """Everything that tells this delivery from others, its consumer group included."""
+    found = content(system, delivery.key, delivery.body_size, delivery.tombstone, delivery.headers)
+    found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = delivery.headers.size
+    if delivery.group:
+        found[semconv.MESSAGING_CONSUMER_GROUP_NAME] = delivery.group
+    if delivery.partition is not None:
+        found[semconv.MESSAGING_DESTINATION_PARTITION_ID] = str(delivery.partition)
+    if delivery.offset is not None:
+        found[semconv.MESSAGING_KAFKA_OFFSET] = delivery.offset
+    if delivery.more:
+        found.update(delivery.more)
+    return found
+
+
+def linked(system: str, delivery: Delivery, context: Context, shared: str) -> Attributes:
+    """Attributes of the link that stands for one message of a batch: what tells it from its neighbours.
+
+    ``context`` is the delivery's own; ``shared`` the destination that the span itself names.
+    """
+    found = coordinates(system, delivery)
+    found.pop(semconv.MESSAGING_CONSUMER_GROUP_NAME, None)
+    if not shared:
+        found[semconv.MESSAGING_DESTINATION_NAME] = delivery.destination
+    if event := envelope.read(delivery.headers):
+        found[semconv.MESSAGING_MESSAGE_ID] = event.id
+    return found | named(context).attributes()

@@ -1,0 +1,72 @@
+"""What an integration is told once: how spans are tied together, and whether bodies are captured.
+
+``Options()`` is the default of every integration; pass another as ``options=``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tracing.guard import guarded, lost
+
+LONGEST_READ = 64 * 1024  # bytes of a body that are looked at: what cannot be redacted whole is left out
+HIDDEN = "[redacted]"
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|authori[sz]ation|api_?key|credential|cookie|"
+    r"card_?(number|no)|^pan$|cvv|cvc|iban|ssn|^pin$",
+    re.IGNORECASE,
+)
+_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How an integration makes its spans.
+
+    ``parent``: a process span of a single message is the child of the span that created the message
+    where no other span is current; ``False`` ties them by links alone, as the letter of the
+    messaging conventions (1.44) prefers. Links are there either way.
+
+    ``body``: at most this many characters of a text body go on the span as ``throughline.message.body``;
+    0, the default, captures none. Values of JSON members that look like secrets and digits that look like
+    card numbers are replaced first, then ``redact`` is asked: it gets the text and returns what may be kept.
+    """
+
+    parent: bool = True
+    body: int = 0
+    redact: Callable[[str], str] | None = None
+
+    def captured(self, body: object) -> str | None:
+        """What of this body may stand on a span; ``None`` for nothing. Never raises.
+
+        Bodies that are no text, or larger than 64 KiB, are never captured.
+        """
+        if not self.body or body is None:
+            return None
+        with guarded("message body"):
+            raw = body.encode() if isinstance(body, str) else bytes(body)  # type: ignore[call-overload]
+            if len(raw) > LONGEST_READ:
+                lost("body too large to be captured")
+                return None
+            kept = redacted(raw.decode())
+            return (self.redact(kept) if self.redact else kept)[: self.body]
+        return None
+
+
+def redacted(text: str) -> str:
+    """The text without what looks like a secret: JSON members by their name, card numbers by their digits."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return _CARD.sub(HIDDEN, text)
+    return _CARD.sub(HIDDEN, json.dumps(_without(found), ensure_ascii=False, separators=(",", ":")))
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: HIDDEN if _SECRET.search(key) else _without(one) for key, one in value.items()}
+    return [_without(one) for one in value] if isinstance(value, list) else value
