@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import SpanContext
@@ -32,6 +32,13 @@ UNSETTLED = 1_000  # messages that one settle call can name
 _HEAVY = 4096  # bytes of headers beyond which only those that name the message are kept for settling
 _NAMING = (propagation.TRACEPARENT, propagation.TRACESTATE, "ce_id", "ce_source", "ce_type", "ce_specversion")
 Place = tuple[str, Any, Any]
+
+
+class Finishing(Protocol):
+    """Something that may hold handlings open."""
+
+    def finish_all(self) -> None:
+        """End them."""
 
 
 class _Open(NamedTuple):
@@ -59,7 +66,7 @@ class Handover:
         self._batches: OrderedDict[Place, SpanContext] = OrderedDict()
         self._attempts: OrderedDict[Place, int] = OrderedDict()
         self._unsettled: OrderedDict[Place, Delivery] = OrderedDict()
-        _alive.add(self)
+        track(self)
 
     def received(
         self, deliveries: Sequence[Delivery], *, start: int | None = None, name: str = "poll"
@@ -192,6 +199,11 @@ def finish_all() -> None:
         one.finish_all()
 
 
-_alive: weakref.WeakSet[Handover] = weakref.WeakSet()
+def track(one: Finishing) -> None:
+    """Have ``finish_all`` end what this one holds open, for as long as it lives."""
+    _alive.add(one)
+
+
+_alive: weakref.WeakSet[Finishing] = weakref.WeakSet()
 # for providers that others have set up; the one of ``configure`` asks for it by itself
 atexit.register(finish_all)

@@ -64,11 +64,12 @@ class Headers:
     ``None``, and copies it; what cannot be read is left out and counted.
     """
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_touched")
 
     def __init__(self, carrier: Mapping[Any, Any] | Iterable[Any] | None = None) -> None:
         # (name in lower case, name, value): names are compared far more often than set
         self._items: list[tuple[str, str, Any]] = []
+        self._touched: set[str] = set()
         if carrier is not None:
             with guarded("unreadable headers"):
                 for name, value in _pairs(carrier):
@@ -107,11 +108,25 @@ class Headers:
     def remove(self, name: str) -> None:
         """Take every value of that name away."""
         wanted = name.lower()
+        self._touched.add(wanted)
         self._items = [item for item in self._items if item[0] != wanted]
 
     def pairs(self) -> list[tuple[str, bytes | None]]:
         """What a Kafka client takes: a new list of (name, bytes)."""
         return [(name.encode("utf-8", "replace").decode(), octets(value)) for _, name, value in self._items]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was set or removed since it was made."""
+        return bool(self._touched)
+
+    def onto(self, table: Mapping[Any, Any] | None) -> dict[Any, Any]:
+        """What a client with typed headers takes: a copy of its table with what was set and removed here.
+
+        All else stays the very value it was: a number, a list, a nested table.
+        """
+        kept = {key: value for key, value in (table or {}).items() if text(key).lower() not in self._touched}
+        return kept | {name: value for low, name, value in self._items if low in self._touched}
 
     @property
     def size(self) -> int:

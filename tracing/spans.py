@@ -42,21 +42,21 @@ MOST_LINKS = 128  # the SDK's own limit for links
 class Sending:
     """A send span that waits for the broker's answer; ``end`` may be called from any thread, once."""
 
-    __slots__ = ("_span",)
+    __slots__ = ("span",)
 
-    def __init__(self, span: Span) -> None:
-        self._span = span
+    def __init__(self, span: Span = trace.INVALID_SPAN) -> None:
+        self.span = span
 
     def end(self, *, partition: int | None = None, offset: int | None = None, error: object = None) -> None:
         """Close the span with where the message went, or with why it did not go."""
         with guarded("send span"):
             if partition is not None and partition >= 0:
-                self._span.set_attribute(semconv.MESSAGING_DESTINATION_PARTITION_ID, str(partition))
+                self.span.set_attribute(semconv.MESSAGING_DESTINATION_PARTITION_ID, str(partition))
             if offset is not None and offset >= 0:
-                self._span.set_attribute(semconv.MESSAGING_KAFKA_OFFSET, offset)
+                self.span.set_attribute(semconv.MESSAGING_KAFKA_OFFSET, offset)
             if error is not None:
-                _failed(self._span, error)
-            self._span.end()
+                _failed(self.span, error)
+            self.span.end()
 
 
 class Processing:
@@ -196,17 +196,22 @@ class Messaging:
         return Sending(span)
 
     def receive(
-        self, deliveries: Sequence[Delivery], *, start: int | None = None, name: str = "poll"
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        start: int | None = None,
+        name: str = "poll",
+        single: bool = False,
     ) -> SpanContext | None:
         """Record that these messages were handed over together; ``start`` in ns is when the call began.
 
-        What all have in common goes on the span, what differs on the links. Gives the span's
+        ``single`` is for a call that never gives more than one. What all have in common goes on the span, what differs on the links. Gives the span's
         address for ``process``; ``None`` for no messages.
         """
         with guarded("receive span"):
             if not deliveries:
                 return None
-            span = self._batch("receive", name, SpanKind.CLIENT, deliveries, start=start)
+            span = self._batch("receive", name, SpanKind.CLIENT, deliveries, start=start, single=single)
             span.end()
             return span.get_span_context()
         return None
@@ -312,7 +317,8 @@ class Messaging:
     ) -> Attributes:
         """What a producer knows of its message; the event goes into the headers."""
         if event is not None:
-            envelope.write(event, headers)
+            prefix = envelope.AMQP_PREFIX if self._system == "rabbitmq" else envelope.PREFIX
+            envelope.write(event, headers, prefix)
         elif len(headers):
             event = envelope.read(headers)
         found = content(self._system, key, body_size, tombstone, headers)
@@ -336,11 +342,15 @@ class Messaging:
         *,
         start: int | None = None,
         more: Sequence[Link] = (),
+        single: bool = False,
     ) -> Span:
         destinations = {one.destination for one in deliveries}
         shared = destinations.pop() if len(destinations) == 1 else ""
         attributes = self._of(operation, name, shared)
-        attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(deliveries)
+        if single:
+            attributes |= coordinates(self._system, deliveries[0])
+        else:
+            attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(deliveries)
         if groups := {one.group for one in deliveries if one.group}:
             attributes[semconv.MESSAGING_CONSUMER_GROUP_NAME] = min(groups)
         links = list(more)
