@@ -150,7 +150,7 @@ class Messaging:
             span = self._tracer.start_span(
                 f"{name} {destination}".rstrip(),
                 kind=SpanKind.PRODUCER,
-                attributes=attributes | more if more else attributes,
+                attributes=dict(more) | attributes if more else attributes,
             )
             self._carry(span, headers)
         return Sending(span)

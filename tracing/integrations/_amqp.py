@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from opentelemetry import trace
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import SpanContext
 
 from tracing import dead_letters, semconv
 from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
-from tracing.spans import Delivery
+from tracing.spans import Delivery, Processing
 
 _MOST_OPEN = 10_000  # deliveries of one channel kept in mind until they are settled
 _ROOM = 120_000  # bytes of headers
@@ -131,3 +133,34 @@ class Open:
             return [self._held.pop(tag)] if tag in self._held else []
         tags = [one for one in self._held if not tag or one <= tag]
         return [self._held.pop(one) for one in tags]
+
+
+class Running:
+    """A handler at work: its process span is open, and its delivery tag is among those in hand."""
+
+    def __init__(self, hands: set[int], processing: Processing, tag: int | None) -> None:
+        self._hands, self._processing, self._tag = hands, processing, tag or 0
+        hands.add(self._tag)
+
+    @property
+    def context(self) -> Context:
+        """The message's context."""
+        return self._processing.context
+
+    def end(self, error: object = None) -> None:
+        """The handler is done; counts once."""
+        self._hands.discard(self._tag)
+        self._processing.end(error)
+
+    def __enter__(self) -> Running:
+        self._processing.__enter__()
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self._hands.discard(self._tag)
+        self._processing.__exit__(*failure)
+
+
+def nothing() -> Running:
+    """What stands for a handler's span where none could be made."""
+    return Running(set(), Processing(trace.INVALID_SPAN, get_current()), None)

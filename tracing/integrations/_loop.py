@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry.context import Context, attach, get_current
 
 from tracing import handover
 from tracing.guard import guarded
-from tracing.spans import Processing
+
+
+class Handler(Protocol):
+    """An open process span."""
+
+    @property
+    def context(self) -> Context:
+        """The message's context."""
+
+    def end(self, error: object = None) -> None:
+        """Close it."""
 
 
 class Loop:
@@ -19,10 +29,10 @@ class Loop:
     """
 
     def __init__(self) -> None:
-        self._open: tuple[Processing, Context] | None = None
+        self._open: tuple[Handler, Context] | None = None
         handover.track(self)
 
-    def begin(self, processing: Processing) -> None:
+    def begin(self, processing: Handler) -> None:
         """This message is in hand now; what was current before comes back with ``finish``."""
         with guarded("process span"):
             self._open = processing, get_current()

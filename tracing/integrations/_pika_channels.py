@@ -18,7 +18,7 @@ from tracing.headers import Headers
 from tracing.integrations import _amqp
 from tracing.integrations._confirms import Confirms
 from tracing.options import Options
-from tracing.spans import Delivery, Messaging, Processing, Sending
+from tracing.spans import Delivery, Messaging, Sending
 
 Function = Callable[..., Any]
 given: list[Any] = [None, None]  # provider and options of instrument()
@@ -129,21 +129,6 @@ def _start(channel: Any, exchange: str, routing_key: str, body: Any, properties:
             carrying = copy.copy(own)
             carrying.headers = headers.onto(own.headers)
     return sending, carrying
-
-
-class Running:
-    """A handler at work: its process span is open, and its delivery tag is known to be in hand."""
-
-    def __init__(self, channel: Known, processing: Processing, tag: int) -> None:
-        self._channel, self._processing, self._tag = channel, processing, tag
-
-    def __enter__(self) -> Any:
-        self._channel.running.add(self._tag)
-        return self._processing.__enter__()
-
-    def __exit__(self, *failure: Any) -> None:
-        self._channel.running.discard(self._tag)
-        self._processing.__exit__(*failure)
 
 
 _NAMES = {"ack": ("multiple",), "nack": ("multiple", "requeue"), "reject": ("requeue",)}

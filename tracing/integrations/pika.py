@@ -32,6 +32,7 @@ from tracing import envelope
 from tracing.envelope import Envelope
 from tracing.guard import guarded
 from tracing.headers import Headers
+from tracing.integrations import _amqp
 from tracing.integrations import _pika_channels as channels
 from tracing.integrations._confirms import Confirms
 from tracing.integrations._loop import Loop
@@ -165,8 +166,8 @@ def _running(
     with guarded("process span"):
         here = channels.known(channel)
         found = here.handed_over(queue, method, properties, body, auto_ack)
-        return channels.Running(here, here.spans.process(found), method.delivery_tag)
-    return nullcontext()
+        return _amqp.Running(here.running, here.spans.process(found), method.delivery_tag)
+    return _amqp.nothing()
 
 
 def _getting(original: Function) -> Function:
