@@ -57,6 +57,9 @@ CLOUDEVENTS_EVENT_SPEC_VERSION: Final = "cloudevents.event_spec_version"
 CLOUDEVENTS_EVENT_SUBJECT: Final = "cloudevents.event_subject"
 CLOUDEVENTS_EVENT_TYPE: Final = "cloudevents.event_type"
 
+# Celery: names of OpenTelemetry's own instrumentation
+CELERY_TASK_NAME: Final = "celery.task_name"
+
 # our own, where no convention exists
 ENTITY_PREFIX: Final = "throughline.entity."  # + type: the fact is about it (string or array)
 CONTEXT_PREFIX: Final = "throughline.context."  # + type: it only came along in baggage

@@ -236,11 +236,12 @@ class Messaging:
         attempt: int = 1,
         received: SpanContext | None = None,
         name: str = "process",
+        start: int | None = None,
     ) -> Processing:
         """A span around the handler of one message; inside, its context, entities and event are current.
 
         The message's creation context and the receive span are linked. An exception of the handler is
-        recorded and goes on. Where no ``with`` can stand around the handler, call ``end`` when it is done.
+        recorded and goes on. ``start`` in ns is for a handler that is known of only afterwards. Where no ``with`` can stand around the handler, call ``end`` when it is done.
         """
         span: Span = trace.INVALID_SPAN
         context = get_current()
@@ -267,6 +268,7 @@ class Messaging:
                 kind=SpanKind.CONSUMER,
                 attributes=attributes,
                 links=[Link(one) for one in (creation, received) if one is not None and one.is_valid],
+                start_time=start,
             )
             context = envelope.within(event, trace.set_span_in_context(span, came))
         return Processing(span, context)

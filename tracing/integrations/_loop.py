@@ -11,6 +11,19 @@ from tracing import handover
 from tracing.guard import guarded
 
 
+def failure(error: BaseException | None) -> Exception | None:
+    """The error as one that a span records: a cancelled task or an exit has cut its handler off.
+
+    Leaving a generator, or the keyboard, says nothing of the handler: ``None``.
+    """
+    if isinstance(error, GeneratorExit | KeyboardInterrupt | StopIteration | StopAsyncIteration):
+        return None
+    if error is None or isinstance(error, Exception):
+        return error
+    made: Exception = type(type(error).__name__, (Exception,), {})(*error.args)
+    return made
+
+
 class Handler(Protocol):
     """An open process span."""
 
@@ -38,18 +51,27 @@ class Loop:
             self._open = processing, get_current()
             attach(processing.context)
 
-    def finish(self, error: object = None) -> None:
+    def finish(self, error: BaseException | None = None) -> None:
         """The handler is done, with this error or with the one that is being handled right now."""
+        with guarded("process span"):
+            if (processing := self._leave()) is not None:
+                seen = error if isinstance(error, BaseException) else sys.exc_info()[1]
+                processing.end(failure(seen))
+
+    def forget(self) -> None:
+        """What was current before is current again; the span never ends: somebody else tells of it."""
+        with guarded("process span"):
+            self._leave()
+
+    def _leave(self) -> Handler | None:
         found, self._open = self._open, None
         if found is None:
-            return
-        with guarded("process span"):
-            processing, before = found
-            # elsewhere, or something else became current meanwhile: then it is not ours to change
-            if get_current() is processing.context:
-                attach(before)
-            seen = error if error is not None else sys.exc_info()[1]
-            processing.end(None if isinstance(seen, StopIteration | StopAsyncIteration) else seen)
+            return None
+        processing, before = found
+        # elsewhere, or something else became current meanwhile: then it is not ours to change
+        if get_current() is processing.context:
+            attach(before)
+        return processing
 
     def finish_all(self) -> None:
         """As ``finish``."""

@@ -37,18 +37,13 @@ from tracing.guard import guarded
 from tracing.integrations import _aio_pika_messages as messages
 from tracing.integrations import _amqp
 from tracing.integrations._aio_pika_messages import delivery_of
-from tracing.integrations._loop import Loop
+from tracing.integrations._loop import Loop, failure
 from tracing.options import Options
 from tracing.patching import Patches
 
 __all__ = ["delivery_of", "instrument", "process", "publish", "uninstrument"]
 
 Function = Callable[..., Any]
-
-
-class CancelledError(Exception):
-    """A handler was cut off: asyncio's own says that a task ended, not that its work failed."""
-
 
 _patches = Patches()
 _loops: WeakKeyDictionary[Any, Loop] = WeakKeyDictionary()
@@ -134,8 +129,8 @@ def _handler(queue: Any, callback: Function, no_ack: bool) -> Function:
         with propagation.attached(Context()), _running(queue, message, no_ack) as running:
             try:
                 return await callback(message)
-            except asyncio.CancelledError:
-                running.end(CancelledError())
+            except asyncio.CancelledError as error:
+                running.end(failure(error))
                 raise
 
     return handler
@@ -229,7 +224,7 @@ def _leaving(original: Function) -> Function:
 def _finish(owner: Any, error: BaseException | None) -> None:
     with guarded("process span"):
         if (loop := _loops.pop(owner, None)) is not None:
-            loop.finish(CancelledError() if isinstance(error, asyncio.CancelledError) else error)
+            loop.finish(error)
 
 
 def _settling(name: str) -> Callable[[Function], Function]:
