@@ -77,9 +77,11 @@ class Handover:
             while batch := list(islice(left, MOST_LINKS)):
                 found = self.spans.receive(batch, start=start, name=name)
                 for one in batch:
-                    self._note(one)
                     if found is not None:
                         self._remember(self._batches, place(one), found)
+                    self._note(one)
+            if len(deliveries) == 1:  # a batch of one is no batch: its handler is known too
+                self.handed(deliveries[0])
 
     def handed(self, delivery: Delivery) -> None:
         """This one came alone; where automatic, its handling begins. Call ``finish`` before asking for it."""
@@ -107,13 +109,15 @@ class Handover:
             return self._begin(delivery, attempt)
         return self.spans.process(delivery, attempt=attempt or 1)
 
-    def finish(self, error: object = None) -> None:
-        """What is being handled here is done, with this error or the one that is being handled right now."""
+    def finish(self, error: object = None, owner: Hashable = None) -> None:
+        """What is being handled here, or by ``owner``, is done.
+
+        With this error, or with the one that the caller is dealing with right now.
+        """
         if self._open:
             with guarded("process span"):
-                if (found := self._leave()) is not None:
-                    seen = error or sys.exc_info()[1]
-                    found.processing.end(None if isinstance(seen, StopIteration) else seen)
+                if (found := self._leave(owner)) is not None:
+                    found.processing.end(error or sys.exc_info()[1])
 
     def finish_all(self) -> None:
         """Everything that is being handled is done: the consumer closes, or the process ends."""
@@ -159,8 +163,8 @@ class Handover:
         if place(delivery) not in self._unsettled:
             self._remember(self._unsettled, place(delivery), _light(delivery), UNSETTLED)
 
-    def _leave(self) -> _Open | None:
-        found = self._open.pop(self._owner(), None)
+    def _leave(self, owner: Hashable = None) -> _Open | None:
+        found = self._open.pop(owner or self._owner(), None)
         # tokens are bound to where they were made; what is current tells whether we are still there
         if found is not None and get_current() is found.processing.context:
             attach(found.before)

@@ -64,12 +64,12 @@ class Headers:
     ``None``, and copies it; what cannot be read is left out and counted.
     """
 
-    __slots__ = ("_items", "_touched")
+    __slots__ = ("_items", "_ours")
 
     def __init__(self, carrier: Mapping[Any, Any] | Iterable[Any] | None = None) -> None:
         # (name in lower case, name, value): names are compared far more often than set
         self._items: list[tuple[str, str, Any]] = []
-        self._touched: set[str] = set()
+        self._ours: set[str] = set()
         if carrier is not None:
             with guarded("unreadable headers"):
                 for name, value in _pairs(carrier):
@@ -102,14 +102,27 @@ class Headers:
 
     def set(self, name: str, value: str | bytes) -> None:
         """Give the name this one value; all it had before go, whatever their case."""
-        self.remove(name)
-        self._items.append((name.lower(), name, value))
+        wanted = name.lower()
+        if self._items:
+            self.remove(name)
+        self._ours.add(wanted)
+        self._items.append((wanted, name, value))
 
     def remove(self, name: str) -> None:
         """Take every value of that name away."""
         wanted = name.lower()
-        self._touched.add(wanted)
+        self._ours.add(wanted)
         self._items = [item for item in self._items if item[0] != wanted]
+
+    def wire(self) -> list[tuple[str, Any]]:
+        """What was put in here as bytes; what came in with the carrier exactly as it came."""
+        return [
+            (
+                name,
+                value.encode("utf-8", "replace") if key in self._ours and isinstance(value, str) else value,
+            )
+            for key, name, value in self._items
+        ]
 
     def pairs(self) -> list[tuple[str, bytes | None]]:
         """What a Kafka client takes: a new list of (name, bytes)."""
@@ -118,15 +131,15 @@ class Headers:
     @property
     def changed(self) -> bool:
         """Whether anything was set or removed since it was made."""
-        return bool(self._touched)
+        return bool(self._ours)
 
     def onto(self, table: Mapping[Any, Any] | None) -> dict[Any, Any]:
         """What a client with typed headers takes: a copy of its table with what was set and removed here.
 
         All else stays the very value it was: a number, a list, a nested table.
         """
-        kept = {key: value for key, value in (table or {}).items() if text(key).lower() not in self._touched}
-        return kept | {name: value for low, name, value in self._items if low in self._touched}
+        kept = {key: value for key, value in (table or {}).items() if text(key).lower() not in self._ours}
+        return kept | {name: value for low, name, value in self._items if low in self._ours}
 
     @property
     def size(self) -> int:

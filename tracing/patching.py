@@ -8,7 +8,7 @@ changed (one written in C) is replaced by a subclass of ours wherever a module h
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +52,12 @@ class Patches:
                     if value is original:
                         setattr(module, name, ours)
                         self._undo.append(_back(module, name, original, ours))
+
+    def derived(self, ours: type, told: Mapping[str, Any], *, leave: str = "") -> None:
+        """Put a class made from ours, with these attributes, in every place of the client's class it extends."""
+        original = ours.__mro__[1]
+        made = type(original.__name__, (ours,), {**told, "__module__": original.__module__})
+        self.everywhere(original, made, leave=leave)
 
     def undo(self) -> None:
         """Put everything back, last first."""

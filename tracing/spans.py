@@ -47,9 +47,18 @@ class Sending:
     def __init__(self, span: Span = trace.INVALID_SPAN) -> None:
         self.span = span
 
-    def end(self, *, partition: int | None = None, offset: int | None = None, error: object = None) -> None:
+    def end(
+        self,
+        *,
+        partition: int | None = None,
+        offset: int | None = None,
+        body_size: int | None = None,
+        error: object = None,
+    ) -> None:
         """Close the span with where the message went, or with why it did not go."""
         with guarded("send span"):
+            if body_size is not None and body_size >= 0:
+                self.span.set_attribute(semconv.MESSAGING_MESSAGE_BODY_SIZE, body_size)
             if partition is not None and partition >= 0:
                 self.span.set_attribute(semconv.MESSAGING_DESTINATION_PARTITION_ID, str(partition))
             if offset is not None and offset >= 0:

@@ -1,16 +1,18 @@
-"""What the Kafka clients have in common; imports none of them."""
+"""What the integrations of Kafka clients have in common; imports none of the clients."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.trace import TracerProvider
 
 from tracing.dead_letters import mark
 from tracing.guard import guarded
+from tracing.handover import Handover
 from tracing.headers import Headers, text
 from tracing.options import Options
-from tracing.spans import Messaging
+from tracing.spans import Delivery, Messaging
 
 
 def messaging(
@@ -34,12 +36,12 @@ def outgoing(given: object, carried: Headers) -> Any:
     Headers that the client refuses are handed on untouched, so that its error is what it would have been.
     """
     if given is None:
-        return list(carried)
+        return carried.wire()
     if isinstance(given, dict):
         good = not any(isinstance(value, list | tuple) for value in given.values())
     else:
         good = isinstance(given, list) and all(isinstance(one, tuple) and len(one) == 2 for one in given)
-    return list(carried) if good else given
+    return carried.wire() if good else given
 
 
 def size(value: object) -> int | None:
@@ -55,3 +57,42 @@ def marked(headers: object, topic: object, partition: object, offset: object, er
     named = f"{type(error).__qualname__}: {text(error)}" if isinstance(error, BaseException) else text(error)
     mark(carried, reason=named, source=f"{topic}/{partition}/{offset}")
     return carried.pairs()
+
+
+def record_delivery(record: Any, group: str = "", *, body: bool = False) -> Delivery:
+    """The parts of a kafka-python or aiokafka record that spans are made from; never raises.
+
+    ``body`` keeps the body too, for a span that shows it.
+    """
+    with guarded("kafka message"):
+        length = record.serialized_value_size
+        return Delivery(
+            destination=record.topic,
+            headers=Headers(record.headers),
+            key=record.key,
+            partition=record.partition,
+            offset=record.offset,
+            group=group,
+            body=record.value if body else None,
+            body_size=length if length is not None and length >= 0 else None,
+            tombstone=record.value is None,
+        )
+    return Delivery(destination="")
+
+
+def committed(
+    handover: Handover, offsets: Mapping[Any, Any] | None, start: int, error: object = None
+) -> None:
+    """A settle span for the messages whose offsets are committed; ``None`` commits all that came.
+
+    ``offsets`` is ``{TopicPartition: OffsetAndMetadata}``, or plain offsets.
+    """
+    with guarded("settle span"):
+        if offsets is None:
+            return handover.settled(start=start, error=error)
+        rows = [
+            row
+            for place, upto in offsets.items()
+            for row in handover.before(place.topic, place.partition, getattr(upto, "offset", upto))
+        ]
+        return handover.settled(*rows, start=start, error=error) if rows else None

@@ -43,20 +43,21 @@ class Loop:
 
     def __init__(self) -> None:
         self._open: tuple[Handler, Context] | None = None
+        self._around: BaseException | None = None  # what the caller dealt with before it got the message
         handover.track(self)
 
     def begin(self, processing: Handler) -> None:
         """This message is in hand now; what was current before comes back with ``finish``."""
         with guarded("process span"):
-            self._open = processing, get_current()
+            self._open, self._around = (processing, get_current()), sys.exc_info()[1]
             attach(processing.context)
 
     def finish(self, error: BaseException | None = None) -> None:
-        """The handler is done, with this error or with the one that is being handled right now."""
+        """The handler is done, with this error or with the one the caller has been dealing with since it began."""
         with guarded("process span"):
             if (processing := self._leave()) is not None:
-                seen = error if isinstance(error, BaseException) else sys.exc_info()[1]
-                processing.end(failure(seen))
+                seen = sys.exc_info()[1]
+                processing.end(failure(error or (seen if seen is not self._around else None)))
 
     def forget(self) -> None:
         """What was current before is current again; the span never ends: somebody else tells of it."""

@@ -140,6 +140,19 @@ class Producer(confluent_kafka.Producer):
 class SerializingProducer(confluent_kafka.SerializingProducer, Producer):
     """A ``confluent_kafka.SerializingProducer`` that traces; sizes are those of the serialized bytes."""
 
+    def __init__(
+        self,
+        conf: dict[str, Any],
+        *,
+        provider: TracerProvider | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Configuration of the client; ``provider`` where the global one is not meant."""
+        # the client's class hands on nothing but the configuration
+        self._provider = provider or self._provider
+        self._options = options or self._options
+        super().__init__(conf)
+
     def produce(  # type: ignore[override]
         self,
         topic: str,
@@ -219,6 +232,11 @@ class Consumer(confluent_kafka.Consumer):
             with guarded("settle span"):
                 self._settled(*args, start=start, error=failure, **more)
 
+    def seek(self, *args: Any, **more: Any) -> Any:
+        """As the client's own; what is being processed is done, as whoever goes back tries again."""
+        self._handover.finish()
+        return super().seek(*args, **more)
+
     def close(self) -> None:
         """As the client's own; what is being processed is done."""
         self._handover.finish_all()
@@ -248,6 +266,19 @@ class Consumer(confluent_kafka.Consumer):
 class DeserializingConsumer(confluent_kafka.DeserializingConsumer, Consumer):
     """A ``confluent_kafka.DeserializingConsumer`` that traces."""
 
+    def __init__(
+        self,
+        conf: dict[str, Any],
+        *,
+        provider: TracerProvider | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Configuration of the client; ``provider`` where the global one is not meant."""
+        # the client's class hands on nothing but the configuration
+        self._provider = provider or self._provider
+        self._options = options or self._options
+        super().__init__(conf)
+
 
 def process(consumer: Any, message: Any, *, attempt: int | None = None) -> Processing:
     """``consumer.process(message)`` for code that knows the client's own classes only.
@@ -273,9 +304,7 @@ def instrument(*, provider: TracerProvider | None = None, options: Options | Non
         return
     told = {"_provider": provider, "_options": options, "_automatic": True}
     for ours in _CLASSES:
-        original = ours.__mro__[1]
-        made = type(original.__name__, (ours,), {**told, "__module__": original.__module__})
-        _patches.everywhere(original, made, leave=".aio")
+        _patches.derived(ours, told, leave=".aio")
 
 
 def uninstrument() -> None:
