@@ -45,6 +45,7 @@ class _Open(NamedTuple):
     place: Place
     processing: Processing
     before: Context
+    around: BaseException | None  # what the caller was dealing with before it got the message
 
 
 class Handover:
@@ -90,7 +91,7 @@ class Handover:
             if self.automatic:
                 opened, before = self._begin(delivery, None), get_current()
                 attach(opened.context)
-                self._open[self._owner()] = _Open(place(delivery), opened, before)
+                self._open[self._owner()] = _Open(place(delivery), opened, before, sys.exc_info()[1])
 
     def process(self, delivery: Delivery, attempt: int | None = None) -> Processing:
         """The handling of this message, begun now or, where ``handed`` began it, taken over.
@@ -112,12 +113,13 @@ class Handover:
     def finish(self, error: object = None, owner: Hashable = None) -> None:
         """What is being handled here, or by ``owner``, is done.
 
-        With this error, or with the one that the caller is dealing with right now.
+        With this error, or with the one that the caller has been dealing with since it got the message.
         """
         if self._open:
             with guarded("process span"):
                 if (found := self._leave(owner)) is not None:
-                    found.processing.end(error or sys.exc_info()[1])
+                    seen = sys.exc_info()[1]
+                    found.processing.end(error or (seen if seen is not found.around else None))
 
     def finish_all(self) -> None:
         """Everything that is being handled is done: the consumer closes, or the process ends."""

@@ -279,6 +279,14 @@ class DeserializingConsumer(confluent_kafka.DeserializingConsumer, Consumer):
         self._options = options or self._options
         super().__init__(conf)
 
+    def poll(self, *args: Any, **more: Any) -> Any:
+        """As the client's own; what a deserializer raises is the error of the message's handling."""
+        try:
+            return super().poll(*args, **more)
+        except Exception as error:
+            self._handover.finish(error)
+            raise
+
 
 def process(consumer: Any, message: Any, *, attempt: int | None = None) -> Processing:
     """``consumer.process(message)`` for code that knows the client's own classes only.

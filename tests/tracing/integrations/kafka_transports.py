@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +21,7 @@ from tracing.integrations import confluent_kafka as traced_confluent
 from tracing.integrations import kafka_python as traced_kafka_python
 from tracing.testing import Capture
 
-_MOST_ROUNDS = 120
+_MOST_ROUNDS = 60
 
 
 class KafkaTransport(Transport):
@@ -53,6 +55,8 @@ _PLAIN = [confluent_kafka.Producer]
 class Confluent(KafkaTransport):
     """confluent-kafka by its drop-in classes, ``process`` around the handler."""
 
+    batches = True
+
     def __init__(self, capture: Capture, url: str) -> None:
         super().__init__(capture, url)
         self.producer = self.make_producer({"bootstrap.servers": url})
@@ -78,19 +82,25 @@ class Confluent(KafkaTransport):
         group: str = "kit",
     ) -> None:
         consumer = self.make_consumer(
-            {"bootstrap.servers": self.url, "group.id": group, "auto.offset.reset": "earliest"}
+            {
+                "bootstrap.servers": self.url,
+                "group.id": f"{group}-{destination}",
+                "auto.offset.reset": "earliest",
+            }
         )
         consumer.subscribe([destination])
         left = count
-        for _ in self.rounds():
-            found = consumer.consume(count, 1) if together else [consumer.poll(1)]
-            for message in found:
-                if message is not None and message.error() is None:
-                    self.one(consumer, message, handler)
-                    left -= 1
-            if not left:
-                break
-        consumer.close()
+        try:
+            for _ in self.rounds():
+                found = consumer.consume(count, 1) if together and self.batches else [consumer.poll(1)]
+                for message in found:
+                    if message is not None and message.error() is None:
+                        self.one(consumer, message, handler)
+                        left -= 1
+                if not left:
+                    break
+        finally:
+            consumer.close()
 
     def one(self, consumer: Any, message: Any, handler: Handler) -> None:
         try:
@@ -106,6 +116,8 @@ class Confluent(KafkaTransport):
 
 class ConfluentSerde(Confluent):
     """confluent-kafka by its serializing and deserializing classes."""
+
+    batches = False  # the client has no ``consume`` there
 
     def make_producer(self, config: dict[str, Any]) -> Any:
         told = config | {"value.serializer": lambda value, _: value}
@@ -135,7 +147,11 @@ class ConfluentInstrumented(Confluent):
         group: str = "kit",
     ) -> None:
         consumer = confluent_kafka.Consumer(
-            {"bootstrap.servers": self.url, "group.id": group, "auto.offset.reset": "earliest"}
+            {
+                "bootstrap.servers": self.url,
+                "group.id": f"{group}-{destination}",
+                "auto.offset.reset": "earliest",
+            }
         )
         consumer.subscribe([destination])
         left = count
@@ -185,7 +201,7 @@ class KafkaPython(KafkaTransport):
         return self.make_consumer(
             destination,
             bootstrap_servers=[self.url],
-            group_id=group,
+            group_id=f"{group}-{destination}",
             auto_offset_reset="earliest",
             consumer_timeout_ms=60_000,
         )
@@ -277,7 +293,9 @@ class Aiokafka(KafkaTransport):
         async def sending() -> None:
             async with self.make_producer(bootstrap_servers=self.url) as producer:
                 for body in bodies:
-                    await producer.send_and_wait(destination, body, headers=headers)
+                    # what a consumer gives is a tuple, what the producer takes a list
+                    given = None if headers is None else list(headers)
+                    await producer.send_and_wait(destination, body, headers=given)
 
         _run(sending)
 
@@ -299,7 +317,10 @@ class Aiokafka(KafkaTransport):
     ) -> None:
         async def handling() -> None:
             consumer = self.make_consumer(
-                destination, bootstrap_servers=self.url, group_id=group, auto_offset_reset="earliest"
+                destination,
+                bootstrap_servers=self.url,
+                group_id=f"{group}-{destination}",
+                auto_offset_reset="earliest",
             )
             async with consumer:
                 await self.take(consumer, handler, count, together)
@@ -345,29 +366,10 @@ class AiokafkaInstrumented(Aiokafka):
 
 
 def _run(work: Callable[[], Any]) -> None:
-    """A handler of the kit is a plain function, also where it sends: it may be inside a running loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(asyncio.wait_for(work(), 120))
-        return
-    import contextvars
-    import threading
-
-    failed: list[BaseException] = []
+    """Run it on a loop of its own: a handler of the kit is a plain function, also inside a running loop."""
     context = contextvars.copy_context()
-
-    def inside() -> None:
-        try:
-            context.run(lambda: asyncio.run(asyncio.wait_for(work(), 120)))
-        except BaseException as error:  # noqa: BLE001  handed to the caller below
-            failed.append(error)
-
-    thread = threading.Thread(target=inside)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(context.run, lambda: asyncio.run(asyncio.wait_for(work(), 120))).result()
 
 
 @contextmanager
