@@ -71,6 +71,7 @@ THROUGHLINE_MESSAGE_ATTEMPT: Final = "throughline.message.attempt"  # 1 is the f
 THROUGHLINE_MESSAGE_KEY: Final = "throughline.message.key"  # for systems without a convention
 THROUGHLINE_MESSAGE_HEADER_BYTES: Final = "throughline.message.header_bytes"
 THROUGHLINE_MESSAGE_SCHEMA: Final = "throughline.message.schema"
+THROUGHLINE_MESSAGE_ENTRY_ID: Final = "throughline.message.entry_id"  # that a stream gave it
 THROUGHLINE_MESSAGE_REQUEUE: Final = "throughline.message.requeue"  # of a rejected message
 THROUGHLINE_MESSAGE_BODY: Final = "throughline.message.body"  # only where somebody asked for it
 THROUGHLINE_DEAD_LETTER_REASON: Final = "throughline.dead_letter.reason"

@@ -38,7 +38,7 @@ class Known:
         self.open = _amqp.Open()
         self.queues: dict[Any, str] = {}  # by consumer tag
         self.got: dict[int, str] = {}  # queues of messages of ``get`` whose handler has not begun, by tag
-        self.running: set[int] = set()  # delivery tags whose handler runs now
+        self.running: dict[int, _amqp.Running] = {}  # handlers at work, by delivery tag
 
     def handed_over(self, message: Any, queue: str, no_ack: bool) -> Delivery:
         """The delivery; it waits to be settled from now on."""

@@ -9,11 +9,12 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import Span, SpanContext
 
 from tracing import dead_letters, semconv
 from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
+from tracing.integrations._loop import failure
 from tracing.spans import Delivery, Processing
 
 _MOST_OPEN = 10_000  # deliveries of one channel kept in mind until they are settled
@@ -136,11 +137,16 @@ class Open:
 
 
 class Running:
-    """A handler at work: its process span is open, and its delivery tag is among those in hand."""
+    """A handler at work: its process span is open, and it is in hand under its delivery tag."""
 
-    def __init__(self, hands: set[int], processing: Processing, tag: int | None) -> None:
+    def __init__(self, hands: dict[int, Running], processing: Processing, tag: int | None) -> None:
         self._hands, self._processing, self._tag = hands, processing, tag or 0
-        hands.add(self._tag)
+        hands[self._tag] = self
+
+    @property
+    def span(self) -> Span:
+        """The process span."""
+        return self._processing.span
 
     @property
     def context(self) -> Context:
@@ -149,7 +155,7 @@ class Running:
 
     def end(self, error: object = None) -> None:
         """The handler is done; counts once."""
-        self._hands.discard(self._tag)
+        self._hands.pop(self._tag, None)
         self._processing.end(error)
 
     def __enter__(self) -> Running:
@@ -157,10 +163,23 @@ class Running:
         return self
 
     def __exit__(self, *failure: Any) -> None:
-        self._hands.discard(self._tag)
+        self._hands.pop(self._tag, None)
         self._processing.__exit__(*failure)
+
+
+class Within:
+    """Inside a handler that is at work: gives its span, and tells it where the real work ended, and how."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+
+    def __enter__(self) -> Span:
+        return self._running.span
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        self._running.end(failure(error))
 
 
 def nothing() -> Running:
     """What stands for a handler's span where none could be made."""
-    return Running(set(), Processing(trace.INVALID_SPAN, get_current()), None)
+    return Running({}, Processing(trace.INVALID_SPAN, get_current()), None)

@@ -35,7 +35,7 @@ class Known:
         self.spans = Messaging("rabbitmq", provider=provider, options=options, **server)
         self.open = _amqp.Open()
         self.queues: dict[str, str] = {}  # by consumer tag
-        self.running: set[int] = set()  # delivery tags whose handler runs now
+        self.running: dict[int, _amqp.Running] = {}  # handlers at work, by delivery tag
         self.confirms: Confirms | None = None
         self.blocking = False
 

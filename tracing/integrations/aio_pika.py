@@ -41,7 +41,7 @@ from tracing.integrations._loop import Loop, failure
 from tracing.options import Options
 from tracing.patching import Patches
 
-__all__ = ["delivery_of", "instrument", "process", "publish", "uninstrument"]
+__all__ = ["delivery_of", "instrument", "process", "publish", "uninstrument", "use"]
 
 Function = Callable[..., Any]
 
@@ -49,12 +49,17 @@ _patches = Patches()
 _loops: WeakKeyDictionary[Any, Loop] = WeakKeyDictionary()
 
 
+def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
+    """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
+    messages.given[:] = provider, options
+    messages.forget()
+
+
 def instrument(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make all exchanges, queues and messages carry context and make spans; once is enough."""
     if _patches:
         return
-    messages.given[:] = provider, options
-    messages.forget()
+    use(provider, options)
     _patches.method(Exchange, "publish", _publishing)
     _patches.method(Queue, "consume", _consuming)
     _patches.method(Queue, "get", _getting)
@@ -71,7 +76,7 @@ def instrument(provider: TracerProvider | None = None, options: Options | None =
 def uninstrument() -> None:
     """Put aio-pika's own methods back. Consumers that were started meanwhile keep their spans."""
     _patches.undo()
-    messages.given[:] = None, None
+    use()
 
 
 async def publish(
@@ -89,13 +94,13 @@ def process(message: Any, *, queue: str = "", attempt: int | None = None) -> Abs
     """A process span around the handler of one message; its trace, entities and event are current inside.
 
     ``queue`` names where it was read from, ``attempt`` which try it is, where the broker does not tell. Inside
-    a callback or loop that already runs in such a span it gives that span.
+    a callback or loop that already has such a span it gives that one, and tells it when and how the work ended.
     """
     with guarded("process span"):
         here = messages.known(message.channel)
         tag = message.delivery_tag
         if tag in here.running:
-            return nullcontext(trace.get_current_span())
+            return _amqp.Within(here.running[tag])
         here.got.pop(tag, None)
         found = delivery_of(message, queue or here.queues.get(message.consumer_tag, ""))
         return here.spans.process(found, attempt=attempt or 1, received=here.open.received(tag))

@@ -41,7 +41,7 @@ from tracing.options import Options
 from tracing.patching import Patches
 from tracing.spans import Processing
 
-__all__ = ["apply_async", "delivery_of", "instrument", "process", "uninstrument"]
+__all__ = ["apply_async", "delivery_of", "instrument", "process", "uninstrument", "use"]
 
 Function = Callable[..., Any]
 _patches = Patches()
@@ -54,11 +54,16 @@ class Revoked(Exception):  # noqa: N818  what was done to the task, not what any
     """The task was revoked, has expired, or was terminated."""
 
 
+def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
+    """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
+    messages.use(provider, options)
+
+
 def instrument(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make all apps and tasks of this process, and of the workers it forks, carry context and make spans."""
     if _patches:
         return
-    messages.use(provider, options)
+    use(provider, options)
     messages.listen()
     _patches.method(Celery, "send_task", _sending)
     _patches.method(Request, "on_failure", _failing)
@@ -72,7 +77,7 @@ def uninstrument() -> None:
     _patches.undo()
     for signal in _RECEIVERS:
         signal.disconnect(dispatch_uid="throughline")
-    messages.use(None, None)
+    use()
 
 
 def apply_async(task: Any, *args: Any, event: Envelope | None = None, **options: Any) -> Any:

@@ -40,17 +40,22 @@ from tracing.integrations._pika_channels import Function, delivery_of
 from tracing.options import Options
 from tracing.patching import Patches
 
-__all__ = ["delivery_of", "instrument", "process", "publish", "uninstrument"]
+__all__ = ["delivery_of", "instrument", "process", "publish", "uninstrument", "use"]
 
 _patches = Patches()
+
+
+def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
+    """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
+    channels.given[:] = provider, options
+    channels.forget()
 
 
 def instrument(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make all channels, those that exist too, carry context and make spans; once is enough."""
     if _patches:
         return
-    channels.given[:] = provider, options
-    channels.forget()
+    use(provider, options)
     for owner in (BlockingChannel, Channel):
         _patches.method(owner, "basic_publish", _publishing)
         _patches.method(owner, "basic_consume", _consuming)
@@ -66,7 +71,7 @@ def instrument(provider: TracerProvider | None = None, options: Options | None =
 def uninstrument() -> None:
     """Put pika's own methods back. Consumers that were started meanwhile keep their spans."""
     _patches.undo()
-    channels.given[:] = None, None
+    use()
 
 
 def publish(
@@ -98,12 +103,12 @@ def process(
     """A process span around the handler of one message; its trace, entities and event are current inside.
 
     ``queue`` names where it was read from, ``attempt`` which try it is, where the broker does not tell. Inside
-    a callback that already runs in such a span it gives that span.
+    a callback or loop that already has such a span it gives that one, and tells it when and how the work ended.
     """
     with guarded("process span"):
         here, tag = channels.known(channel), method.delivery_tag
         if tag in here.running:
-            return nullcontext(trace.get_current_span())
+            return _amqp.Within(here.running[tag])
         queue = queue or here.queues.get(getattr(method, "consumer_tag", ""), "")
         found = delivery_of(method, properties, body, queue)
         received = here.open.received(tag)
@@ -205,7 +210,9 @@ def _iterating(original: Function) -> Function:
                     with guarded("process span"):
                         here = channels.known(channel)
                         found = here.handed_over(queue, method, properties, body, auto_ack)
-                        loop.begin(here.spans.process(found))
+                        loop.begin(
+                            _amqp.Running(here.running, here.spans.process(found), method.delivery_tag)
+                        )
                 yield method, properties, body
                 loop.finish()
         finally:
