@@ -50,6 +50,13 @@ ERROR_TYPE: Final = "error.type"
 EVENT_NAME: Final = "event.name"  # of log records before the field of that name existed
 AWS_SQS_QUEUE_URL: Final = "aws.sqs.queue.url"
 
+# HTTP, on the span of a request
+HTTP_REQUEST_METHOD: Final = "http.request.method"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+HTTP_ROUTE: Final = "http.route"
+URL_PATH: Final = "url.path"
+URL_SCHEME: Final = "url.scheme"
+
 # CloudEvents
 CLOUDEVENTS_EVENT_ID: Final = "cloudevents.event_id"
 CLOUDEVENTS_EVENT_SOURCE: Final = "cloudevents.event_source"
