@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run demo test test-fast test-pages check bench bench-elasticsearch lock clients
+.PHONY: help run demo test test-fast test-pages test-zoo check bench bench-elasticsearch lock clients
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ test-fast: $(VENV)/.dev ## what needs no server and no browser
 test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
 	$(BIN)/pytest -q -m pages
 
+test-zoo: $(VENV)/.dev clients ## one story through every instrumentation, on real brokers
+	$(BIN)/pytest -q tests/zoo
+
 test: $(VENV)/.dev clients check ## everything
 	$(BIN)/pytest -m "not pages"
 	$(BIN)/pytest -m pages  # a process of its own: the browser's driver keeps an event loop running
@@ -56,3 +59,4 @@ bench-elasticsearch: $(VENV)/.dev ## the same on a real Elasticsearch, beside it
 lock: $(VENV)/.dev ## pin the dependencies anew
 	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade tests/zoo/stock.in -o tests/zoo/stock.txt

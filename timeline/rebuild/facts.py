@@ -71,7 +71,9 @@ def role_of(fact: Fact) -> Role:
         return operation  # type: ignore[return-value]
     if fact.kind == "producer":
         return "send"
-    return "process" if fact.kind == "consumer" else ""
+    # a poll that got nothing to say (OpenTelemetry's confluent-kafka package): no message, so no part
+    silent = fact.message is None and fact.parent is None and not fact.links
+    return "process" if fact.kind == "consumer" and not silent else ""
 
 
 def order_key(stored: Stored) -> OrderKey:

@@ -7,9 +7,9 @@ import itertools
 import msgspec
 import pytest
 
-from tests.builders import event, span, stored
+from tests.builders import event, ref, span, stored
 from tests.timeline.rebuild.cast import ms, posted, spanned
-from timeline.domain import EventInfo, Stored
+from timeline.domain import EventInfo, Link, Message, Stored
 from timeline.rebuild.facts import gather, leaders, role_of, sequence_key
 
 
@@ -84,7 +84,13 @@ def test_sequences_compare_as_numbers_where_they_are_numbers(low: str | None, hi
     ("kind", "role"), [("producer", "send"), ("consumer", "process"), ("client", ""), ("internal", "")]
 )
 def test_a_span_without_an_operation_goes_by_its_kind(kind: str, role: str) -> None:
-    assert role == role_of(span(kind=kind))
+    assert role == role_of(span(kind=kind, parent="a" * 16))
+
+
+def test_a_consumer_span_that_names_no_message_and_hangs_on_nothing_takes_no_part() -> None:
+    assert "" == role_of(span(kind="consumer"))
+    assert "process" == role_of(span(kind="consumer", links=(Link(ref=ref(2, 2)),)))
+    assert "process" == role_of(span(kind="consumer", message=Message(destination="bets")))
 
 
 def test_only_posted_events_and_records_publish() -> None:

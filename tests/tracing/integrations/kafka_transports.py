@@ -146,7 +146,7 @@ class ConfluentInstrumented(Confluent):
         together: bool = False,
         group: str = "kit",
     ) -> None:
-        consumer = confluent_kafka.Consumer(
+        consumer = self.make_consumer(
             {
                 "bootstrap.servers": self.url,
                 "group.id": f"{group}-{destination}",

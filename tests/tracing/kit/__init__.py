@@ -11,7 +11,7 @@ would, and a test class:
 ``Cases`` has a test per case; each runs on the real broker.
 """
 
-from tests.tracing.kit.cases import Cases, RefusedError
-from tests.tracing.kit.transport import Taken, Transport
+from tests.tracing.kit.cases import Cases
+from tests.tracing.kit.transport import RefusedError, Taken, Transport
 
 __all__ = ["Cases", "RefusedError", "Taken", "Transport"]

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
-from tests.tracing.kit.transport import Taken, Transport
+from tests.tracing.kit.transport import RefusedError, Taken, Transport
 from tracing import entity, propagation
 from tracing.guard import losses
 from tracing.headers import Headers
@@ -38,10 +38,6 @@ _EXPECTED = {
     "baggage member over the limit",
     "incomplete envelope",
 }
-
-
-class RefusedError(Exception):
-    """What a handler raises to get its message again."""
 
 
 def ids(spans: list[ReadableSpan]) -> list[int]:

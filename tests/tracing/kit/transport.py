@@ -21,6 +21,10 @@ class Taken:
     raw: Any
 
 
+class RefusedError(Exception):
+    """What a handler raises to get its message again."""
+
+
 Handler = Callable[[Taken], None]
 
 
