@@ -105,9 +105,11 @@ class TracingMiddleware:
             markcoroutinefunction(self)
             # Django would otherwise send every request through a thread for it
             self.__dict__["process_view"] = self._process_view_later
-        self._tracer = trace.get_tracer(
-            "throughline.tracing", tracer_provider=_used.provider, schema_url=SCHEMA_URL
-        )
+        self._tracer: trace.Tracer = trace.NoOpTracer()
+        with guarded("django middleware"):
+            self._tracer = trace.get_tracer(
+                "throughline.tracing", tracer_provider=_used.provider, schema_url=SCHEMA_URL
+            )
 
     def __call__(self, request: Any) -> Any:
         """The response, or an awaitable of it."""

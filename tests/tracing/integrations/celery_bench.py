@@ -64,12 +64,13 @@ def attributes(span: Span) -> dict[str, Any]:
 
 @contextmanager
 def worker(
-    broker: str, backend: str, *options: str, pool: str = "prefork", delay: str = "200"
+    broker: str, backend: str, *options: str, pool: str = "prefork", delay: str = "200", broken: str = ""
 ) -> Iterator[Bench]:
     """A worker that answers; ended with the block."""
     with running() as sink, tempfile.TemporaryFile() as log:
         bench = Bench(broker, backend, sink)
         environ = {"BROKER": broker, "BACKEND": backend, "QUEUE": bench.queue, "ENDPOINT": sink.endpoint}
+        environ["BROKEN"] = broken
         module = "tests.tracing.integrations.celery_worker"
         command = [sys.executable, "-m", "celery", "-A", module, "worker", "-l", "info", "-P", pool]
         bench.process = subprocess.Popen(

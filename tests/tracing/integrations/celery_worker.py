@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery
 from opentelemetry import trace
 
+from tests.tracing.broken import Broken
 from tracing import configure
 from tracing.integrations import celery as traced
 
@@ -21,7 +22,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
 )
 configure("worker", endpoint=os.environ["ENDPOINT"])
-traced.instrument()
+traced.instrument(Broken(os.environ["BROKEN"]) if os.environ["BROKEN"] else None)
 
 
 @app.task(name="place")
