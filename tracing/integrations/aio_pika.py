@@ -222,8 +222,18 @@ def _leaving(original: Function) -> Function:
             return await original(context, kind, error, where)  # settles the message: still part of the work
         finally:
             _finish(context, error)
+            if error is not None:
+                _told(context.message, error)
 
     return leaving
+
+
+def _told(message: Any, error: BaseException) -> None:
+    """A loop or callback whose body deals with the error itself has failed all the same."""
+    with guarded("process span"):
+        running = messages.known(message.channel).running.get(message.delivery_tag)
+        if running is not None:
+            running.end(failure(error))
 
 
 def _finish(owner: Any, error: BaseException | None) -> None:

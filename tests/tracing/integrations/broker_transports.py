@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +22,12 @@ from tracing.testing import Capture
 
 
 class Amqp(Transport):
-    """What all clients of RabbitMQ do alike: quorum queues, whose deliveries are counted."""
+    """What all clients of RabbitMQ do alike: a destination is an exchange, and each group has a queue there.
+
+    Quorum queues, as those count deliveries.
+    """
+
+    groups: Mapping[str, tuple[str, ...]] = {}  # who takes from which destination, by its last part
 
     headers_repeat = False
     headers_typed = True
@@ -36,19 +41,16 @@ class Amqp(Transport):
         self.channel.confirm_delivery()
 
     def declare(self, destination: str) -> None:
-        self.channel.queue_declare(f"{destination}-dead")
-        arguments = {
-            "x-queue-type": "quorum",
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": f"{destination}-dead",
-        }
-        self.channel.queue_declare(destination, durable=True, arguments=arguments)
-        self.channel.queue_purge(destination)
+        self.channel.exchange_declare(destination, "fanout")
+        for group in self.groups.get(destination.rpartition(".")[2], ("kit",)):
+            queue = f"{destination}.{group}"
+            self.channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+            self.channel.queue_bind(queue, destination)
 
     def put(self, destination: str, body: bytes, headers: Pairs) -> None:
         with kombu.Connection(self.url) as plain:
             kind = {"content_type": "application/octet-stream", "content_encoding": "binary"}
-            plain.Producer().publish(body, routing_key=destination, headers=dict(headers), **kind)
+            plain.Producer().publish(body, exchange=destination, headers=dict(headers), **kind)
 
     def dead_letter(self, taken: Taken, destination: str, error: Exception) -> None:
         headers = Headers(taken.headers)
@@ -65,10 +67,16 @@ class Pika(Amqp):
     def send(self, destination: str, *bodies: bytes, headers: Any = None) -> None:
         for body in bodies:
             properties = pika.BasicProperties(headers=headers) if headers else None
-            self.channel.basic_publish("", destination, body, properties)
+            self.channel.basic_publish(destination, "", body, properties)
 
     def handle(
-        self, destination: str, handler: Handler, *, count: int = 1, together: bool = False, group: str = ""
+        self,
+        destination: str,
+        handler: Handler,
+        *,
+        count: int = 1,
+        together: bool = False,
+        group: str = "kit",
     ) -> None:
         left = [count]
 
@@ -83,7 +91,7 @@ class Pika(Amqp):
             if not left[0]:
                 channel.stop_consuming()
 
-        tag = self.channel.basic_consume(destination, callback)
+        tag = self.channel.basic_consume(f"{destination}.{group}", callback)
         while left[0]:
             with suppress(RefusedError):
                 self.channel.start_consuming()
@@ -95,11 +103,17 @@ class PikaLoop(Pika):
     """The generator; ``process`` tells what the body of a loop cannot: that it failed."""
 
     def handle(
-        self, destination: str, handler: Handler, *, count: int = 1, together: bool = False, group: str = ""
+        self,
+        destination: str,
+        handler: Handler,
+        *,
+        count: int = 1,
+        together: bool = False,
+        group: str = "kit",
     ) -> None:
         while count:
             try:
-                for method, properties, body in self.channel.consume(destination):
+                for method, properties, body in self.channel.consume(f"{destination}.{group}"):
                     assert method is not None
                     try:
                         with traced_pika.process(self.channel, method, properties, body):
@@ -122,17 +136,25 @@ class PikaExplicit(Pika):
     def send(self, destination: str, *bodies: bytes, headers: Any = None) -> None:
         for body in bodies:
             properties = pika.BasicProperties(headers=headers) if headers else None
-            traced_pika.publish(self.channel, "", destination, body, properties)
+            traced_pika.publish(self.channel, destination, "", body, properties)
 
     def handle(
-        self, destination: str, handler: Handler, *, count: int = 1, together: bool = False, group: str = ""
+        self,
+        destination: str,
+        handler: Handler,
+        *,
+        count: int = 1,
+        together: bool = False,
+        group: str = "kit",
     ) -> None:
         while count:
-            method, properties, body = self.channel.basic_get(destination)
+            method, properties, body = self.channel.basic_get(f"{destination}.{group}")
             if method is None:
                 continue
             try:
-                with traced_pika.process(self.channel, method, properties, body, queue=destination):
+                with traced_pika.process(
+                    self.channel, method, properties, body, queue=f"{destination}.{group}"
+                ):
                     handler(Taken(body or b"", properties.headers, destination))  # type: ignore[union-attr]
             except RefusedError:
                 self.channel.basic_nack(method.delivery_tag)
@@ -162,7 +184,8 @@ class AioPika(Amqp):
         async def work(channel: Any) -> None:
             for body in bodies:
                 message = aio_pika.Message(body, headers=headers)
-                await channel.default_exchange.publish(message, destination)
+                exchange = await channel.get_exchange(destination, ensure=False)
+                await exchange.publish(message, "")
 
         self.run(work)
 
@@ -172,7 +195,13 @@ class AioPika(Amqp):
             await self._inner.pop()(channel)
 
     def handle(
-        self, destination: str, handler: Handler, *, count: int = 1, together: bool = False, group: str = ""
+        self,
+        destination: str,
+        handler: Handler,
+        *,
+        count: int = 1,
+        together: bool = False,
+        group: str = "kit",
     ) -> None:
         async def work(channel: Any) -> None:
             done = asyncio.Semaphore(0)
@@ -186,7 +215,7 @@ class AioPika(Amqp):
                 await message.ack()
                 done.release()
 
-            queue = await channel.get_queue(destination, ensure=False)
+            queue = await channel.get_queue(f"{destination}.{group}", ensure=False)
             tag = await queue.consume(callback)
             for _ in range(count):
                 await asyncio.wait_for(done.acquire(), 30)
@@ -196,24 +225,27 @@ class AioPika(Amqp):
 
 
 class AioPikaLoop(AioPika):
-    """``async for`` over the queue's iterator."""
-
-    attempts_counted = False  # closing one gives back what it had fetched, and the broker counts that
+    """``async for`` over the queue's iterator, whose body deals with what its handler raises."""
 
     def handle(
-        self, destination: str, handler: Handler, *, count: int = 1, together: bool = False, group: str = ""
+        self,
+        destination: str,
+        handler: Handler,
+        *,
+        count: int = 1,
+        together: bool = False,
+        group: str = "kit",
     ) -> None:
         async def work(channel: Any) -> None:
-            queue, left = await channel.get_queue(destination, ensure=False), count
-            while left:
-                with suppress(RefusedError):
-                    async with queue.iterator() as messages:
-                        async for message in messages:
-                            async with message.process(requeue=True):
-                                await self._handled(message, handler, channel, destination)
-                            left -= 1
-                            if not left:
-                                break
+            queue, left = await channel.get_queue(f"{destination}.{group}", ensure=False), count
+            async with queue.iterator() as messages:
+                async for message in messages:
+                    with suppress(RefusedError):
+                        async with message.process(requeue=True):
+                            await self._handled(message, handler, channel, destination)
+                        left -= 1
+                    if not left:
+                        break
 
         self.run(work)
 
@@ -222,10 +254,16 @@ class AioPikaGet(AioPika):
     """Single gets, each handled inside its ``process()``."""
 
     def handle(
-        self, destination: str, handler: Handler, *, count: int = 1, together: bool = False, group: str = ""
+        self,
+        destination: str,
+        handler: Handler,
+        *,
+        count: int = 1,
+        together: bool = False,
+        group: str = "kit",
     ) -> None:
         async def work(channel: Any) -> None:
-            queue, left = await channel.get_queue(destination, ensure=False), count
+            queue, left = await channel.get_queue(f"{destination}.{group}", ensure=False), count
             while left:
                 message = await queue.get(fail=False)
                 if message is not None:
