@@ -18,6 +18,7 @@ SOURCE = "throughline-dead-letter-source"
 _LONGEST = 256
 _CONNECT = "__connect.errors."
 _SPRING = "kafka_dlt-"
+_TELLING = (REASON, SOURCE, f"{_CONNECT}topic", f"{_SPRING}original-topic")
 
 
 class Death(NamedTuple):
@@ -44,8 +45,10 @@ def mark(headers: Headers, *, reason: str, source: str) -> None:
 
 def read(headers: Headers) -> Death | None:
     """How the message died, or ``None`` where its headers say nothing of it; never raises."""
+    names = headers.names()
+    if names.isdisjoint(_TELLING):
+        return None
     with guarded("dead letter"):
-        names = headers.names()
         if REASON in names or SOURCE in names:
             return Death(headers.get(REASON) or "", headers.get(SOURCE) or "")
         if f"{_CONNECT}topic" in names:

@@ -12,7 +12,6 @@ from opentelemetry.trace import SpanContext
 
 from tracing import dead_letters, envelope, propagation, semconv
 from tracing.entities import named
-from tracing.guard import guarded
 from tracing.headers import Headers, text
 
 KEY_TYPE = "throughline.message.key_type"
@@ -20,7 +19,7 @@ LONGEST_KEY = 256
 Attributes = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # one is made per message, and freezing triples what that costs
 class Delivery:
     """One message as its consumer got it; ``headers`` may be anything a client hands over.
 
@@ -39,7 +38,7 @@ class Delivery:
     body_size: int | None = None
     tombstone: bool = False
     attempt: int | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] | None = None
 
     def context(self) -> Context:
         """A context with the span, baggage and entities the message came with, and nothing else."""
@@ -52,20 +51,19 @@ class Delivery:
 
 def created(context: Context) -> SpanContext | None:
     """The span of an extracted context, where it has one."""
-    found = trace.get_current_span(context).get_span_context()
-    return found if found.is_valid else None
+    found = trace.get_current_span(context)
+    return None if found is trace.INVALID_SPAN else found.get_span_context()
 
 
 def key_text(key: object) -> str:
     """A message key for people: text as it is, other bytes as ``0x...``; cut at 256 characters."""
     if isinstance(key, bytes | bytearray | memoryview):
         raw = bytes(key)
-        with guarded("message key"):
-            try:
-                decoded = raw.decode()
-            except UnicodeDecodeError:
-                decoded = ""
-            return (decoded if decoded.isprintable() and decoded else "0x" + raw.hex())[:LONGEST_KEY]
+        try:
+            decoded = raw.decode()
+        except UnicodeDecodeError:
+            decoded = ""
+        return (decoded if decoded.isprintable() and decoded else "0x" + raw.hex())[:LONGEST_KEY]
     return text(key)[:LONGEST_KEY]
 
 
@@ -87,26 +85,18 @@ def content(system: str, key: object, body_size: int | None, tombstone: bool, he
     if key is not None:
         shown, kind = _key(key)
         if system == "kafka":
-            found = {semconv.MESSAGING_KAFKA_MESSAGE_KEY: shown, KEY_TYPE: kind}
+            found = {semconv.MESSAGING_KAFKA_MESSAGE_KEY: shown}
+            if kind != "string":
+                found[KEY_TYPE] = kind
         else:
             found = {semconv.THROUGHLINE_MESSAGE_KEY: shown}
     if body_size is not None:
         found[semconv.MESSAGING_MESSAGE_BODY_SIZE] = body_size
     if tombstone:
         found[semconv.MESSAGING_KAFKA_MESSAGE_TOMBSTONE] = True
-    if died := dead_letters.read(headers):
+    if len(headers) and (died := dead_letters.read(headers)):
         found |= died.attributes()
     return found
-
-
-def place(delivery: Delivery) -> Attributes:
-    """Where the broker keeps it, and what the system at hand adds."""
-    found: Attributes = {}
-    if delivery.partition is not None:
-        found[semconv.MESSAGING_DESTINATION_PARTITION_ID] = str(delivery.partition)
-    if delivery.offset is not None:
-        found[semconv.MESSAGING_KAFKA_OFFSET] = delivery.offset
-    return found | dict(delivery.more) if delivery.more else found
 
 
 def coordinates(system: str, delivery: Delivery) -> Attributes:
@@ -115,7 +105,13 @@ def coordinates(system: str, delivery: Delivery) -> Attributes:
     found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = delivery.headers.size
     if delivery.group:
         found[semconv.MESSAGING_CONSUMER_GROUP_NAME] = delivery.group
-    return found | place(delivery)
+    if delivery.partition is not None:
+        found[semconv.MESSAGING_DESTINATION_PARTITION_ID] = str(delivery.partition)
+    if delivery.offset is not None:
+        found[semconv.MESSAGING_KAFKA_OFFSET] = delivery.offset
+    if delivery.more:
+        found.update(delivery.more)
+    return found
 
 
 def linked(system: str, delivery: Delivery, context: Context, shared: str) -> Attributes:

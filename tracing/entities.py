@@ -73,6 +73,11 @@ def named(context: Context | None = None) -> Named:
     return own
 
 
+def known(context: Context | None = None) -> bool:
+    """Whether this context may have entities at all; cheaper than asking which."""
+    return get_value(_KEY, context) is not None or bool(baggage.get_all(context))
+
+
 def _arrived(own: Named, key: str, value: str) -> Named:
     pairs = (_valid(key.removeprefix(SUBJECT), unquote(part, errors="replace")) for part in value.split(","))
     known = {*own.subjects, *own.context}
@@ -143,6 +148,7 @@ class EntityProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called by the SDK for each span."""
-        with guarded("entity attributes"):
-            if attributes := named(parent_context).attributes():
-                span.set_attributes(attributes)
+        if known(parent_context):
+            with guarded("entity attributes"):
+                if attributes := named(parent_context).attributes():
+                    span.set_attributes(attributes)

@@ -27,7 +27,7 @@ from tracing.guard import guarded
 from tracing.headers import Headers
 from tracing.spans import MOST_LINKS, Messaging, Processing
 
-REMEMBERED = 10_000  # messages whose batch or attempt is kept in mind
+REMEMBERED = 2_000  # messages whose batch and attempts are kept in mind
 UNSETTLED = 1_000  # messages that one settle call can name
 _HEAVY = 4096  # bytes of headers beyond which only those that name the message are kept for settling
 _NAMING = (propagation.TRACEPARENT, propagation.TRACESTATE, "ce_id", "ce_source", "ce_type", "ce_specversion")
@@ -48,6 +48,16 @@ class _Open(NamedTuple):
     around: BaseException | None  # what the caller was dealing with before it got the message
 
 
+class _Known:
+    """What is kept in mind of a message: how often it was handled, and the batch it came with."""
+
+    __slots__ = ("attempts", "batch")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.batch: SpanContext | None = None
+
+
 class Handover:
     """One consumer's messages; safe where several threads or tasks share the consumer."""
 
@@ -56,16 +66,20 @@ class Handover:
         spans: Messaging,
         *,
         automatic: bool = False,
+        settles: bool = True,
         owner: Callable[[], Hashable] = threading.get_ident,
     ) -> None:
-        """``automatic``: ``handed`` opens a process span by itself; ``owner`` tells who is handling."""
+        """``automatic``: ``handed`` opens a process span by itself; ``owner`` tells who is handling.
+
+        ``settles``: messages are settled by calls that do not name them, so what came is kept in mind.
+        """
         self.spans = spans
         self.automatic = automatic
+        self._settles = settles
         self._owner = owner
         self._lock = threading.Lock()
         self._open: dict[Hashable, _Open] = {}
-        self._batches: OrderedDict[Place, SpanContext] = OrderedDict()
-        self._attempts: OrderedDict[Place, int] = OrderedDict()
+        self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._unsettled: OrderedDict[Place, Delivery] = OrderedDict()
         track(self)
 
@@ -78,17 +92,16 @@ class Handover:
             while batch := list(islice(left, MOST_LINKS)):
                 found = self.spans.receive(batch, start=start, name=name)
                 for one in batch:
-                    if found is not None:
-                        self._remember(self._batches, place(one), found)
-                    self._note(one)
+                    self._note(one).batch = found
             if len(deliveries) == 1:  # a batch of one is no batch: its handler is known too
                 self.handed(deliveries[0])
 
     def handed(self, delivery: Delivery) -> None:
         """This one came alone; where automatic, its handling begins. Call ``finish`` before asking for it."""
         with guarded("process span"):
-            self._note(delivery)
-            if self.automatic:
+            if not self.automatic:
+                self._note(delivery)
+            else:
                 opened, before = self._begin(delivery, None), get_current()
                 attach(opened.context)
                 self._open[self._owner()] = _Open(place(delivery), opened, before, sys.exc_info()[1])
@@ -155,15 +168,23 @@ class Handover:
             return tuple(self._unsettled.values())
 
     def _begin(self, delivery: Delivery, attempt: int | None) -> Processing:
-        where = place(delivery)
-        number = attempt or self._attempts.get(where, 0) + 1
-        self._remember(self._attempts, where, number)
-        self._note(delivery)
-        return self.spans.process(delivery, attempt=number, received=self._batches.get(where))
+        known = self._note(delivery)
+        known.attempts = attempt or known.attempts + 1
+        return self.spans.process(delivery, attempt=known.attempts, received=known.batch)
 
-    def _note(self, delivery: Delivery) -> None:
-        if place(delivery) not in self._unsettled:
-            self._remember(self._unsettled, place(delivery), _light(delivery), UNSETTLED)
+    def _note(self, delivery: Delivery) -> _Known:
+        where = place(delivery)
+        with self._lock:
+            known = self._known.get(where)
+            if known is None:
+                known = self._known[where] = _Known()
+                if len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+                if self._settles:
+                    self._unsettled[where] = _light(delivery)
+                    if len(self._unsettled) > UNSETTLED:
+                        self._unsettled.popitem(last=False)
+        return known
 
     def _leave(self, owner: Hashable = None) -> _Open | None:
         found = self._open.pop(owner or self._owner(), None)
@@ -171,15 +192,6 @@ class Handover:
         if found is not None and get_current() is found.processing.context:
             attach(found.before)
         return found
-
-    def _remember(
-        self, kept: OrderedDict[Place, Any], where: Place, value: Any, most: int = REMEMBERED
-    ) -> None:
-        with self._lock:
-            kept[where] = value
-            kept.move_to_end(where)
-            while len(kept) > most:
-                kept.popitem(last=False)
 
 
 def place(delivery: Delivery) -> Place:

@@ -37,11 +37,8 @@ def octets(value: object) -> bytes | None:
     return text(value).encode("utf-8", "replace")
 
 
-def _pairs(carrier: Any) -> Iterator[tuple[str, Any]]:
-    if carrier is None or isinstance(carrier, str | bytes | bytearray | memoryview):
-        return
-    if isinstance(carrier, Headers):
-        yield from carrier
+def _read(carrier: Any) -> Iterator[tuple[str, str, Any]]:
+    if isinstance(carrier, str | bytes | bytearray | memoryview):
         return
     items = carrier.items() if isinstance(carrier, Mapping) or hasattr(carrier, "items") else carrier
     for item in items:
@@ -50,11 +47,13 @@ def _pairs(carrier: Any) -> Iterator[tuple[str, Any]]:
         except (TypeError, ValueError):
             lost("malformed header")
             continue
+        if type(name) is not str:
+            name = text(name)
         if isinstance(value, list | tuple):
             for one in value:
-                yield text(name), one
+                yield name.lower(), name, one
         else:
-            yield text(name), value
+            yield name.lower(), name, value
 
 
 class Headers:
@@ -64,16 +63,20 @@ class Headers:
     ``None``, and copies it; what cannot be read is left out and counted.
     """
 
-    __slots__ = ("_items", "_ours")
+    __slots__ = ("_items", "_names", "_ours", "_size")
 
     def __init__(self, carrier: Mapping[Any, Any] | Iterable[Any] | None = None) -> None:
         # (name in lower case, name, value): names are compared far more often than set
         self._items: list[tuple[str, str, Any]] = []
         self._ours: set[str] = set()
+        # asked for several times on the way of one message: kept until something changes
+        self._names: frozenset[str] | None = None
+        self._size = -1
         if carrier is not None:
-            with guarded("unreadable headers"):
-                for name, value in _pairs(carrier):
-                    self._items.append((name.lower(), name, value))
+            try:
+                self._items.extend(_read(carrier))
+            except Exception:  # noqa: BLE001  hot: as guarded does
+                lost("unreadable headers")
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((name, value) for _, name, value in self._items)
@@ -81,9 +84,11 @@ class Headers:
     def __len__(self) -> int:
         return len(self._items)
 
-    def names(self) -> set[str]:
+    def names(self) -> frozenset[str]:
         """Every name in lower case."""
-        return {key for key, _, _ in self._items}
+        if self._names is None:
+            self._names = frozenset([item[0] for item in self._items])
+        return self._names
 
     def all(self, name: str) -> list[str]:
         """Every value of that name as text, in order."""
@@ -107,12 +112,17 @@ class Headers:
             self.remove(name)
         self._ours.add(wanted)
         self._items.append((wanted, name, value))
+        self._names, self._size = None, -1
 
     def remove(self, name: str) -> None:
         """Take every value of that name away."""
         wanted = name.lower()
-        self._ours.add(wanted)
-        self._items = [item for item in self._items if item[0] != wanted]
+        for item in self._items:
+            if item[0] == wanted:
+                self._items = [item for item in self._items if item[0] != wanted]
+                self._names, self._size = None, -1
+                self._ours.add(wanted)
+                return
 
     def wire(self) -> list[tuple[str, Any]]:
         """What was put in here as bytes; what came in with the carrier exactly as it came."""
@@ -144,7 +154,9 @@ class Headers:
     @property
     def size(self) -> int:
         """Bytes of all names and values."""
-        return sum(_length(name) + _length(value) for _, name, value in self._items)
+        if self._size < 0:
+            self._size = sum([_length(name) + _length(value) for _, name, value in self._items])
+        return self._size
 
 
 def _length(value: object) -> int:

@@ -18,7 +18,7 @@ from opentelemetry.context import Context, attach, create_key, detach, get_curre
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from tracing import entities
-from tracing.guard import guarded, lost
+from tracing.guard import lost
 from tracing.headers import Headers
 
 TRACEPARENT, TRACESTATE, BAGGAGE = "traceparent", "tracestate", "baggage"
@@ -32,6 +32,7 @@ _STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}")
 _STATE_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
 _BAGGAGE_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PROPERTIES = create_key("throughline-baggage-properties")
+_EMPTY = Context()
 # baggage-octet of the W3C, "%" itself left out: it starts an escape
 _PLAIN = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 
@@ -46,10 +47,12 @@ def parse_traceparent(value: str) -> SpanContext | None:
     if not match:
         return None
     version, trace_id, span_id, flags, more = match.groups()
-    if version == "ff" or (version == "00" and more) or not int(trace_id, 16) or not int(span_id, 16):
+    trace_number, span_number = int(trace_id, 16), int(span_id, 16)
+    if version == "ff" or (version == "00" and more) or not trace_number or not span_number:
         return None
-    kept = TraceFlags(int(flags, 16) & KNOWN_FLAGS)
-    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=kept)
+    return SpanContext(
+        trace_number, span_number, is_remote=True, trace_flags=TraceFlags(int(flags, 16) & KNOWN_FLAGS)
+    )
 
 
 def format_traceparent(context: SpanContext) -> str:
@@ -140,16 +143,19 @@ class _WireState(TraceState):
 
 
 def _remote(headers: Headers) -> SpanContext | None:
+    names = headers.names()
+    if TRACEPARENT not in names:
+        return _elastic(headers) if ELASTIC in names else None
     parents = headers.all(TRACEPARENT)
     if len(parents) > 1:
         lost("duplicate traceparent")
-    parent = parse_traceparent(parents[-1]) if parents else None
+    parent = parse_traceparent(parents[-1])
     if parent is None:
-        if parents:
-            lost("bad traceparent")
+        lost("bad traceparent")
         return _elastic(headers)
-    members = parse_tracestate(headers.all(TRACESTATE))
-    state = _WireState(members)
+    if TRACESTATE not in names:
+        return parent
+    state = _WireState(parse_tracestate(headers.all(TRACESTATE)))
     return SpanContext(parent.trace_id, parent.span_id, True, parent.trace_flags, state)
 
 
@@ -170,12 +176,14 @@ def extract(carrier: Mapping[Any, Any] | Iterable[Any] | None, context: Context 
     Built on ``context`` (default: an empty one, so that nothing of the caller leaks in).
     Of several ``traceparent`` the last wins. Never raises.
     """
-    base = Context() if context is None else context
-    with guarded("extract"):
+    base = _EMPTY if context is None else context
+    try:
         headers = carrier if isinstance(carrier, Headers) else Headers(carrier)
         found = base
         if remote := _remote(headers):
             found = trace.set_span_in_context(NonRecordingSpan(remote), found)
+        if context is None and BAGGAGE not in headers.names():
+            return found
         members = parse_baggage(headers.all(BAGGAGE))
         found = entities.arrive({key: value for key, (value, _) in members.items()}, found)
         for key, (value, _) in members.items():
@@ -183,6 +191,8 @@ def extract(carrier: Mapping[Any, Any] | Iterable[Any] | None, context: Context 
                 found = baggage.set_baggage(key, value, found)
         properties = {key: (value, text) for key, (value, text) in members.items() if text}
         return set_value(_PROPERTIES, properties, found) if properties else found
+    except Exception:  # noqa: BLE001  hot: as guarded does
+        lost("extract")
     return base
 
 
@@ -192,23 +202,26 @@ def inject(headers: Headers, context: Context | None = None) -> None:
     A context without a valid span leaves the three headers as they are, so that a custom
     creation context set by the application survives. Never raises.
     """
-    with guarded("inject"):
+    try:
         here = get_current() if context is None else context
         span = trace.get_current_span(here).get_span_context()
         if not span.is_valid:
             return
+        if len(headers):
+            for stale in (ELASTIC, TRACESTATE, BAGGAGE):
+                headers.remove(stale)
         headers.set(TRACEPARENT, format_traceparent(span))
-        headers.remove(ELASTIC)
-        headers.remove(TRACESTATE)
-        if state := cut_tracestate(span.trace_state.items()):
+        if span.trace_state and (state := cut_tracestate(span.trace_state.items())):
             headers.set(TRACESTATE, state)
-        members = {
-            key: value for key, value in baggage.get_all(here).items() if not key.startswith(entities.SUBJECT)
-        }
-        headers.remove(BAGGAGE)
+        carried = baggage.get_all(here)
+        if not carried and not entities.known(here):
+            return
+        members = {key: value for key, value in carried.items() if not key.startswith(entities.SUBJECT)}
         # the application's own members first: where the limits bite, ours give way
         if line := format_baggage(members | entities.leave(here), _kept_properties(members, here)):
             headers.set(BAGGAGE, line)
+    except Exception:  # noqa: BLE001  hot: as guarded does
+        lost("inject")
 
 
 @contextmanager

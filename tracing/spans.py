@@ -29,23 +29,25 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 from tracing import envelope, propagation, semconv
 from tracing.delivery import Attributes, Delivery, content, coordinates, created, key_text, key_type, linked
 from tracing.envelope import Envelope
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
 from tracing.options import Options
 
 __all__ = ["Delivery", "Messaging", "Processing", "Sending", "key_text", "key_type"]
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+MOST_SAID = 1_000  # operations and destinations whose attributes are kept ready
 MOST_LINKS = 128  # the SDK's own limit for links
 
 
 class Sending:
     """A send span that waits for the broker's answer; ``end`` may be called from any thread, once."""
 
-    __slots__ = ("span",)
+    __slots__ = ("_header_bytes", "span")
 
-    def __init__(self, span: Span = trace.INVALID_SPAN) -> None:
+    def __init__(self, span: Span = trace.INVALID_SPAN, header_bytes: int = 0) -> None:
         self.span = span
+        self._header_bytes = header_bytes
 
     def end(
         self,
@@ -57,12 +59,17 @@ class Sending:
     ) -> None:
         """Close the span with where the message went, or with why it did not go."""
         with guarded("send span"):
+            answer: Attributes = {}
+            if self._header_bytes:
+                answer[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = self._header_bytes
             if body_size is not None and body_size >= 0:
-                self.span.set_attribute(semconv.MESSAGING_MESSAGE_BODY_SIZE, body_size)
+                answer[semconv.MESSAGING_MESSAGE_BODY_SIZE] = body_size
             if partition is not None and partition >= 0:
-                self.span.set_attribute(semconv.MESSAGING_DESTINATION_PARTITION_ID, str(partition))
+                answer[semconv.MESSAGING_DESTINATION_PARTITION_ID] = str(partition)
             if offset is not None and offset >= 0:
-                self.span.set_attribute(semconv.MESSAGING_KAFKA_OFFSET, offset)
+                answer[semconv.MESSAGING_KAFKA_OFFSET] = offset
+            if answer:
+                self.span.set_attributes(answer)
             if error is not None:
                 _failed(self.span, error)
             self.span.end()
@@ -84,7 +91,7 @@ class Processing:
 
     def end(self, error: object = None) -> None:
         """Close the span, with the handler's error where there is one."""
-        with guarded("process span"):
+        try:
             if self.span.is_recording():
                 # GeneratorExit and KeyboardInterrupt end a handler, they do not say that it failed
                 if error is not None and (
@@ -92,6 +99,8 @@ class Processing:
                 ):
                     _failed(self.span, error)
                 self.span.end()
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("process span")
 
     def __enter__(self) -> Span:
         self._token = attach(self.context)
@@ -131,6 +140,7 @@ class Messaging:
         )
         self._system = system
         self._options = options or Options()
+        self._said: dict[tuple[str, str, str], Attributes] = {}
         self._common: Attributes = {semconv.MESSAGING_SYSTEM: system}
         self._common |= {_DOTTED.get(key, key.replace("_", ".")): value for key, value in attributes.items()}
 
@@ -155,14 +165,14 @@ class Messaging:
         span: Span = trace.INVALID_SPAN
         with guarded("send span"):
             attributes = self._of("send", name, destination)
-            attributes |= self._made(headers, key, body_size, tombstone, body, event)
+            attributes.update(self._made(headers, key, body_size, tombstone, body, event))
+            if more:
+                attributes = dict(more) | attributes
             span = self._tracer.start_span(
-                f"{name} {destination}".rstrip(),
-                kind=SpanKind.PRODUCER,
-                attributes=dict(more) | attributes if more else attributes,
+                f"{name} {destination}".rstrip(), kind=SpanKind.PRODUCER, attributes=attributes
             )
-            self._carry(span, headers)
-        return Sending(span)
+            propagation.inject(headers, trace.set_span_in_context(span))
+        return Sending(span, headers.size if span.is_recording() else 0)
 
     def create(
         self,
@@ -187,8 +197,8 @@ class Messaging:
             span = self._tracer.start_span(
                 f"{name} {destination}".rstrip(), kind=SpanKind.PRODUCER, attributes=attributes
             )
-            self._carry(span, headers)
-            span.end()
+            propagation.inject(headers, trace.set_span_in_context(span))
+            Sending(span, headers.size).end()
         return span.get_span_context()
 
     def send_batch(self, destination: str, messages: Sequence[SpanContext], *, name: str = "send") -> Sending:
@@ -266,9 +276,10 @@ class Messaging:
                 parent = trace.set_span_in_context(trace.INVALID_SPAN, came)
             event = envelope.read(delivery.headers)
             attributes = self._of("process", name, delivery.destination)
-            attributes |= coordinates(self._system, delivery)
+            attributes.update(coordinates(self._system, delivery))
             attributes[semconv.THROUGHLINE_MESSAGE_ATTEMPT] = delivery.attempt or attempt
-            attributes |= event.attributes() if event else {}
+            if event is not None:
+                attributes.update(event.attributes())
             if (captured := self._options.captured(delivery.body)) is not None:
                 attributes[semconv.THROUGHLINE_MESSAGE_BODY] = captured
             span = self._tracer.start_span(
@@ -279,7 +290,9 @@ class Messaging:
                 links=[Link(one) for one in (creation, received) if one is not None and one.is_valid],
                 start_time=start,
             )
-            context = envelope.within(event, trace.set_span_in_context(span, came))
+            context = trace.set_span_in_context(span, came)
+            if event is not None:
+                context = envelope.within(event, context)
         return Processing(span, context)
 
     def settle(
@@ -314,8 +327,16 @@ class Messaging:
             span.end()
 
     def _of(self, operation: str, name: str, destination: str) -> Attributes:
-        own = {semconv.MESSAGING_OPERATION_TYPE: operation, semconv.MESSAGING_OPERATION_NAME: name}
-        return self._common | own | ({semconv.MESSAGING_DESTINATION_NAME: destination} if destination else {})
+        """What every such span says; a fresh dict."""
+        found = self._said.get((operation, name, destination))
+        if found is None:
+            own = {semconv.MESSAGING_OPERATION_TYPE: operation, semconv.MESSAGING_OPERATION_NAME: name}
+            found = self._common | own
+            if destination:
+                found[semconv.MESSAGING_DESTINATION_NAME] = destination
+            if len(self._said) < MOST_SAID:  # temporary destinations have no end
+                self._said[operation, name, destination] = found
+        return found.copy()
 
     def _made(
         self,
@@ -338,11 +359,6 @@ class Messaging:
         if (captured := self._options.captured(body)) is not None:
             found[semconv.THROUGHLINE_MESSAGE_BODY] = captured
         return found
-
-    def _carry(self, span: Span, headers: Headers) -> None:
-        propagation.inject(headers, trace.set_span_in_context(span))
-        if span.is_recording():
-            span.set_attribute(semconv.THROUGHLINE_MESSAGE_HEADER_BYTES, headers.size)
 
     def _batch(
         self,

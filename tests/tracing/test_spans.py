@@ -70,7 +70,6 @@ def test_a_send_span_carries_the_current_names_and_where_the_message_went(
         "messaging.destination.partition.id": "4",
         "messaging.kafka.offset": 88_213,
         "messaging.kafka.message.key": "8812",
-        "throughline.message.key_type": "string",
         "messaging.message.body.size": 2,
         "messaging.message.id": event.id,
         "messaging.client.id": "wallet",

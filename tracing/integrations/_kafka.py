@@ -96,3 +96,8 @@ def committed(
             for row in handover.before(place.topic, place.partition, getattr(upto, "offset", upto))
         ]
         return handover.settled(*rows, start=start, error=error) if rows else None
+
+
+def commits_by_call(setting: object) -> bool:
+    """Whether a consumer with this ``enable.auto.commit`` commits by calling; all clients default to not."""
+    return str(setting).lower() in ("false", "0")

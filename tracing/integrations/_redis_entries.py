@@ -107,7 +107,7 @@ class Entries:
 
 def entry_id(delivery: Delivery) -> str:
     """The id that the stream gave it."""
-    return str(delivery.more[semconv.THROUGHLINE_MESSAGE_ENTRY_ID])
+    return str((delivery.more or {})[semconv.THROUGHLINE_MESSAGE_ENTRY_ID])
 
 
 def delivery_of(stream: object, entry: Any, group: object = "", attempt: int | None = None) -> Delivery:

@@ -131,7 +131,12 @@ class AIOKafkaConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
         self._capture = bool(told.body)
         self._group = str(configs.get("group_id") or "")
         spans = _spans(configs, provider or self._provider, told)
-        self._handover = Handover(spans, automatic=self._automatic, owner=_owner)
+        self._handover = Handover(
+            spans,
+            automatic=self._automatic,
+            settles=_kafka.commits_by_call(configs.get("enable_auto_commit", True)),
+            owner=_owner,
+        )
         self._watched: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         super().__init__(*topics, **configs)
 

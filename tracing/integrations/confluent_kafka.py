@@ -190,7 +190,11 @@ class Consumer(confluent_kafka.Consumer):
         """Arguments of the client; ``provider`` where the global one is not meant."""
         given = _given(args, config)
         spans = _spans(given, provider or self._provider, options or self._options)
-        self._handover = Handover(spans, automatic=self._automatic)
+        self._handover = Handover(
+            spans,
+            automatic=self._automatic,
+            settles=_kafka.commits_by_call(given.get("enable.auto.commit", True)),
+        )
         self._capture = bool((options or self._options or Options()).body)
         self._group = str(given.get("group.id") or "")
         super().__init__(*args, **config)

@@ -119,7 +119,9 @@ class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
         self._capture = bool(told.body)
         self._group = str(configs.get("group_id") or "")
         self._handover = Handover(
-            _spans(configs, provider or self._provider, told), automatic=self._automatic
+            _spans(configs, provider or self._provider, told),
+            automatic=self._automatic,
+            settles=_kafka.commits_by_call(configs.get("enable_auto_commit", True)),
         )
         super().__init__(*topics, **configs)
 
