@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from benchmarks.run import RESULTS, machine
 from tests.node.harness import ROOT
 from tests.servers.kafka import Kafka
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.redis import Redis
 from tests.zoo.environment import stock_python
 
 WAYS = ("plain", "ours", "instrumented", "stock")
@@ -30,6 +32,9 @@ FAMILIES: dict[str, tuple[str, dict[str, int]]] = {
         "benchmarks.tracing_kafka",
         {"confluent_kafka": 20_000, "kafka_python": 5_000, "aiokafka": 5_000},
     ),
+    "rabbitmq": ("benchmarks.tracing_brokers", {"pika": 3_000, "aio_pika": 3_000, "celery": 2_000}),
+    "redis": ("benchmarks.tracing_brokers", {"redis_streams": 5_000}),
+    "none": ("benchmarks.tracing_brokers", {"django": 3_000}),
 }
 
 
@@ -38,8 +43,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--share", type=float, default=1.0, help="of the messages of a round")
+    parser.add_argument("--families", nargs="*", default=list(FAMILIES), choices=list(FAMILIES))
     options = parser.parse_args()
-    figures: dict[str, Any] = {"machine": machine(), "clients": measure(options.rounds, options.share)}
+    clients = measure(options.rounds, options.share, options.families)
+    figures: dict[str, Any] = {"machine": machine(), "clients": clients}
     for client, found in figures["clients"].items():
         show(client, found)
     RESULTS.mkdir(exist_ok=True)
@@ -48,10 +55,11 @@ def main() -> None:
     print(f"\nwritten to benchmarks/results/{file.name}")
 
 
-def measure(rounds: int, share: float = 1.0) -> dict[str, Any]:
+def measure(rounds: int, share: float = 1.0, families: Collection[str] = tuple(FAMILIES)) -> dict[str, Any]:
     """Figures by client: each way's cheapest round, and what it adds to the plain one."""
     python, found = stock_python(), {}
-    for family, (module, clients) in FAMILIES.items():
+    for family in families:
+        module, clients = FAMILIES[family]
         with BROKERS[family]() as place:
             for client, count in clients.items():
                 found[client] = compare(python, module, client, place, rounds, max(200, int(count * share)))
@@ -111,7 +119,27 @@ def kafka() -> Iterator[Any]:
         yield place
 
 
-BROKERS = {"kafka": kafka}
+@contextmanager
+def rabbitmq() -> Iterator[Any]:
+    """A real RabbitMQ; clients declare the queue themselves."""
+    with RabbitMQ() as server:
+        yield lambda name: (server.url.removesuffix("//") + "/%2F", name)
+
+
+@contextmanager
+def redis() -> Iterator[Any]:
+    """A real Redis."""
+    with Redis() as server:
+        yield lambda name: (server.url, name)
+
+
+@contextmanager
+def none() -> Iterator[Any]:
+    """No broker at all."""
+    yield lambda name: ("", name)
+
+
+BROKERS = {"kafka": kafka, "rabbitmq": rabbitmq, "redis": redis, "none": none}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -37,6 +37,13 @@ class Nowhere(SpanExporter):
 
 
 def main() -> None:
+    """One of the Kafka clients."""
+    run({"confluent_kafka": confluent_kafka, "kafka_python": kafka_python, "aiokafka": aiokafka}, STOCK)
+
+
+def run(
+    clients: Mapping[str, Callable[..., tuple[float, float, int]]], stock: Mapping[str, tuple[str, str]]
+) -> None:
     """Send, then handle, and print microseconds of CPU per message and header bytes added."""
     client, way, url, topic, count = sys.argv[1:]
     provider = TracerProvider()
@@ -45,11 +52,11 @@ def main() -> None:
     provider.add_span_processor(BatchSpanProcessor(Nowhere(), max_queue_size=100_000))
     trace.set_tracer_provider(provider)
     if way == "stock":
-        module, name = STOCK[client]
+        module, name = stock[client]
         getattr(importlib.import_module(module), name)().instrument()
     if way == "instrumented":
         importlib.import_module(f"tracing.integrations.{client}").instrument()
-    sent, handled, added = globals()[client](way == "ours", url, topic, int(count))
+    sent, handled, added = clients[client](way == "ours", url, topic, int(count))
     print(json.dumps({"send_us": sent, "handle_us": handled, "header_bytes": added}))
 
 

@@ -89,6 +89,14 @@ def flush() -> None:
             provider.force_flush()
 
 
+def flush_in_time() -> None:
+    """As ``flush``, but gives up waiting after 5 s: a receiver that is away must not hold up an exit."""
+    # on a thread: what has been interrupted may hold the very lock that flushing needs
+    flushing = threading.Thread(target=flush, daemon=True)
+    flushing.start()
+    flushing.join(TERM_SECONDS)
+
+
 def _resource(service: str, version: str, instance: str, environment: str) -> Resource:
     given = instance or semconv.SERVICE_INSTANCE_ID in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     named = {
@@ -130,10 +138,7 @@ def _in_child(_: object) -> None:
 
 
 def _terminated(number: int, _: Any) -> None:
-    # on a thread: what the signal has interrupted may hold the very lock that flushing needs
-    flushing = threading.Thread(target=flush, daemon=True)
-    flushing.start()
-    flushing.join(TERM_SECONDS)
+    flush_in_time()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

@@ -9,7 +9,7 @@ the W3C baggage of every message sent inside. At the next service they arrive as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -114,6 +114,17 @@ def leave(context: Context | None = None) -> dict[str, str]:
     return members
 
 
+def about(pairs: Iterable[tuple[str, object]], context: Context | None = None) -> Context:
+    """A context (built on this or the current one) that is about these; its span says so from now on."""
+    fresh = [pair for pair in (_valid(*given) for given in pairs) if pair]
+    own = named(context)
+    subjects = (*(pair for pair in own.subjects if pair not in fresh), *fresh)
+    span = trace.get_current_span(context)
+    if span.is_recording():
+        span.set_attributes(_grouped(SUBJECT, subjects))
+    return set_value(_KEY, Named(subjects, tuple(pair for pair in own.context if pair not in fresh)), context)
+
+
 @contextmanager
 def entity(kind: str, name: object, /, **also: object) -> Iterator[None]:
     """Everything inside is about this entity: ``entity("bet", "8812", player="20417")``.
@@ -123,15 +134,7 @@ def entity(kind: str, name: object, /, **also: object) -> Iterator[None]:
     """
     token = None
     with guarded("entity"):
-        fresh = [pair for pair in (_valid(*given) for given in ((kind, name), *also.items())) if pair]
-        own = named()
-        subjects = (*(pair for pair in own.subjects if pair not in fresh), *fresh)
-        context = tuple(pair for pair in own.context if pair not in fresh)
-        here = Named(subjects, context)
-        token = attach(set_value(_KEY, here))
-        span = trace.get_current_span()
-        if span.is_recording():
-            span.set_attributes(_grouped(SUBJECT, subjects))
+        token = attach(about([(kind, name), *also.items()]))
     try:
         yield
     finally:

@@ -1,12 +1,13 @@
 """What happened, as a CloudEvent: id, source, type, and what it follows from.
 
 An ``Envelope`` travels as ``ce_*`` headers beside the payload (CloudEvents 1.0.2, Kafka
-protocol binding, binary mode). An event published while another is being handled follows
+protocol binding, binary mode), over AMQP as ``cloudEvents_*``. An event published while another is being handled follows
 from it: it keeps the correlation and names its cause, without a line in the application.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,9 @@ from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
 
 PREFIX = "ce_"
+AMQP_PREFIX = "cloudEvents_"  # AMQP protocol binding 3.1.3.1; ":" for "_" is as good
+_STARTS = (PREFIX, "cloudevents_", "cloudevents:")  # in lower case
+_NAME = re.compile(r"(?:ce_|cloudevents[_:])(.+)")
 _KEY = create_key("throughline-envelope")
 _FIELDS = {
     "id": "id",
@@ -99,12 +103,18 @@ def new(kind: str, source: str, context: Context | None = None, **more: Any) -> 
     return replace(Envelope(type=kind, source=source, id=str(uuid.uuid4()), time=stamp), **(followed | more))
 
 
-def write(envelope: Envelope, headers: Headers) -> None:
-    """Put the event's attributes into headers as ``ce_*`` and ``content-type``; never raises."""
+def write(envelope: Envelope, headers: Headers, prefix: str = PREFIX) -> None:
+    """Put the event's attributes into headers as ``ce_*`` and ``content-type``; never raises.
+
+    With ``AMQP_PREFIX`` the content type is left to the caller: AMQP has a property for it.
+    """
     with guarded("envelope"):
+        for name in [name for name, _ in headers if _NAME.fullmatch(name.lower())]:
+            headers.remove(name)  # of the event that a republished message carried before
         for key, value in envelope.members().items():
-            headers.set(PREFIX + key, value)
-        headers.set("content-type", envelope.content_type)
+            headers.set(prefix + key, value)
+        if prefix == PREFIX:
+            headers.set("content-type", envelope.content_type)
 
 
 def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
@@ -117,9 +127,7 @@ def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
         return None
     with guarded("envelope"):
         members = {
-            name.lower()[len(PREFIX) :]: text(value)
-            for name, value in headers
-            if name.lower().startswith(PREFIX)
+            match[1]: text(value) for name, value in headers if (match := _NAME.fullmatch(name.lower()))
         }
         if not all(members.get(key) for key in ("id", "source", "type", "specversion")):
             lost("incomplete envelope")
@@ -133,7 +141,7 @@ def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
 
 
 def _ours(name: str) -> bool:
-    return name.startswith(PREFIX)
+    return name.startswith(_STARTS)
 
 
 def current(context: Context | None = None) -> Envelope | None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import SpanContext
@@ -33,6 +33,13 @@ UNSETTLED = 1_000  # messages that one settle call can name
 _HEAVY = 4096  # bytes of headers beyond which only those that name the message are kept for settling
 _NAMING = (propagation.TRACEPARENT, propagation.TRACESTATE, "ce_id", "ce_source", "ce_type", "ce_specversion")
 Place = tuple[str, Any, Any]
+
+
+class Finishing(Protocol):
+    """Something that may hold handlings open."""
+
+    def finish_all(self) -> None:
+        """End them."""
 
 
 class _Open(NamedTuple):
@@ -75,7 +82,7 @@ class Handover:
         self._open: dict[Hashable, _Open] = {}
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._unsettled: OrderedDict[Place, Delivery] = OrderedDict()
-        _alive.add(self)
+        track(self)
 
     def received(
         self, deliveries: Sequence[Delivery], *, start: int | None = None, name: str = "poll"
@@ -96,7 +103,7 @@ class Handover:
             if not self.automatic:
                 self._note(delivery)
             else:
-                _end_with_process()
+                end_with_process()
                 opened, before = self._begin(delivery, None), get_current()
                 attach(opened.context)
                 self._open[self._owner()] = _Open(place(delivery), opened, before, sys.exc_info()[1])
@@ -214,9 +221,15 @@ def finish_all() -> None:
 
 
 @cache
-def _end_with_process() -> None:
+def end_with_process() -> None:
+    """Have ``finish_all`` called when the process ends; ask for it when there is something to end."""
     # exit handlers run last first: by now there is a provider, whose own one must come after this
     atexit.register(finish_all)
 
 
-_alive: weakref.WeakSet[Handover] = weakref.WeakSet()
+def track(one: Finishing) -> None:
+    """Have ``finish_all`` end what this one holds open, for as long as it lives."""
+    _alive.add(one)
+
+
+_alive: weakref.WeakSet[Finishing] = weakref.WeakSet()

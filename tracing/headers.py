@@ -121,6 +121,7 @@ class Headers:
             if item[0] == wanted:
                 self._items = [item for item in self._items if item[0] != wanted]
                 self._names, self._size = None, -1
+                self._ours.add(wanted)
                 return
 
     def wire(self) -> list[tuple[str, Any]]:
@@ -136,6 +137,19 @@ class Headers:
     def pairs(self) -> list[tuple[str, bytes | None]]:
         """What a Kafka client takes: a new list of (name, bytes)."""
         return [(name.encode("utf-8", "replace").decode(), octets(value)) for _, name, value in self._items]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was set or removed since it was made."""
+        return bool(self._ours)
+
+    def onto(self, table: Mapping[Any, Any] | None) -> dict[Any, Any]:
+        """What a client with typed headers takes: a copy of its table with what was set and removed here.
+
+        All else stays the very value it was: a number, a list, a nested table.
+        """
+        kept = {key: value for key, value in (table or {}).items() if text(key).lower() not in self._ours}
+        return kept | {name: value for low, name, value in self._items if low in self._ours}
 
     @property
     def size(self) -> int:

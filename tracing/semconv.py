@@ -50,12 +50,22 @@ ERROR_TYPE: Final = "error.type"
 EVENT_NAME: Final = "event.name"  # of log records before the field of that name existed
 AWS_SQS_QUEUE_URL: Final = "aws.sqs.queue.url"
 
+# HTTP, on the span of a request
+HTTP_REQUEST_METHOD: Final = "http.request.method"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+HTTP_ROUTE: Final = "http.route"
+URL_PATH: Final = "url.path"
+URL_SCHEME: Final = "url.scheme"
+
 # CloudEvents
 CLOUDEVENTS_EVENT_ID: Final = "cloudevents.event_id"
 CLOUDEVENTS_EVENT_SOURCE: Final = "cloudevents.event_source"
 CLOUDEVENTS_EVENT_SPEC_VERSION: Final = "cloudevents.event_spec_version"
 CLOUDEVENTS_EVENT_SUBJECT: Final = "cloudevents.event_subject"
 CLOUDEVENTS_EVENT_TYPE: Final = "cloudevents.event_type"
+
+# Celery: names of OpenTelemetry's own instrumentation
+CELERY_TASK_NAME: Final = "celery.task_name"
 
 # our own, where no convention exists
 ENTITY_PREFIX: Final = "throughline.entity."  # + type: the fact is about it (string or array)
@@ -68,6 +78,8 @@ THROUGHLINE_MESSAGE_ATTEMPT: Final = "throughline.message.attempt"  # 1 is the f
 THROUGHLINE_MESSAGE_KEY: Final = "throughline.message.key"  # for systems without a convention
 THROUGHLINE_MESSAGE_HEADER_BYTES: Final = "throughline.message.header_bytes"
 THROUGHLINE_MESSAGE_SCHEMA: Final = "throughline.message.schema"
+THROUGHLINE_MESSAGE_ENTRY_ID: Final = "throughline.message.entry_id"  # that a stream gave it
+THROUGHLINE_MESSAGE_REQUEUE: Final = "throughline.message.requeue"  # of a rejected message
 THROUGHLINE_MESSAGE_BODY: Final = "throughline.message.body"  # only where somebody asked for it
 THROUGHLINE_DEAD_LETTER_REASON: Final = "throughline.dead_letter.reason"
 THROUGHLINE_DEAD_LETTER_SOURCE: Final = "throughline.dead_letter.source"  # topic/partition/offset

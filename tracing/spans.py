@@ -43,10 +43,10 @@ MOST_LINKS = 128  # the SDK's own limit for links
 class Sending:
     """A send span that waits for the broker's answer; ``end`` may be called from any thread, once."""
 
-    __slots__ = ("_header_bytes", "_span")
+    __slots__ = ("_header_bytes", "span")
 
-    def __init__(self, span: Span, header_bytes: int = 0) -> None:
-        self._span = span
+    def __init__(self, span: Span = trace.INVALID_SPAN, header_bytes: int = 0) -> None:
+        self.span = span
         self._header_bytes = header_bytes
 
     def end(
@@ -69,10 +69,10 @@ class Sending:
             if offset is not None and offset >= 0:
                 answer[semconv.MESSAGING_KAFKA_OFFSET] = offset
             if answer:
-                self._span.set_attributes(answer)
+                self.span.set_attributes(answer)
             if error is not None:
-                _failed(self._span, error)
-            self._span.end()
+                _failed(self.span, error)
+            self.span.end()
 
 
 class Processing:
@@ -167,7 +167,7 @@ class Messaging:
             attributes = self._of("send", name, destination)
             attributes.update(self._made(headers, key, body_size, tombstone, body, event))
             if more:
-                attributes.update(more)
+                attributes = dict(more) | attributes
             span = self._tracer.start_span(
                 f"{name} {destination}".rstrip(), kind=SpanKind.PRODUCER, attributes=attributes
             )
@@ -215,17 +215,22 @@ class Messaging:
         return Sending(span)
 
     def receive(
-        self, deliveries: Sequence[Delivery], *, start: int | None = None, name: str = "poll"
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        start: int | None = None,
+        name: str = "poll",
+        single: bool = False,
     ) -> SpanContext | None:
         """Record that these messages were handed over together; ``start`` in ns is when the call began.
 
-        What all have in common goes on the span, what differs on the links. Gives the span's
+        ``single`` is for a call that never gives more than one. What all have in common goes on the span, what differs on the links. Gives the span's
         address for ``process``; ``None`` for no messages.
         """
         with guarded("receive span"):
             if not deliveries:
                 return None
-            span = self._batch("receive", name, SpanKind.CLIENT, deliveries, start=start)
+            span = self._batch("receive", name, SpanKind.CLIENT, deliveries, start=start, single=single)
             span.end()
             return span.get_span_context()
         return None
@@ -250,11 +255,12 @@ class Messaging:
         attempt: int = 1,
         received: SpanContext | None = None,
         name: str = "process",
+        start: int | None = None,
     ) -> Processing:
         """A span around the handler of one message; inside, its context, entities and event are current.
 
         The message's creation context and the receive span are linked. An exception of the handler is
-        recorded and goes on. Where no ``with`` can stand around the handler, call ``end`` when it is done.
+        recorded and goes on. ``start`` in ns is for a handler that is known of only afterwards. Where no ``with`` can stand around the handler, call ``end`` when it is done.
         """
         span: Span = trace.INVALID_SPAN
         context = get_current()
@@ -282,6 +288,7 @@ class Messaging:
                 kind=SpanKind.CONSUMER,
                 attributes=attributes,
                 links=[Link(one) for one in (creation, received) if one is not None and one.is_valid],
+                start_time=start,
             )
             context = trace.set_span_in_context(span, came)
             if event is not None:
@@ -342,7 +349,8 @@ class Messaging:
     ) -> Attributes:
         """What a producer knows of its message; the event goes into the headers."""
         if event is not None:
-            envelope.write(event, headers)
+            prefix = envelope.AMQP_PREFIX if self._system == "rabbitmq" else envelope.PREFIX
+            envelope.write(event, headers, prefix)
         elif len(headers):
             event = envelope.read(headers)
         found = content(self._system, key, body_size, tombstone, headers)
@@ -361,11 +369,15 @@ class Messaging:
         *,
         start: int | None = None,
         more: Sequence[Link] = (),
+        single: bool = False,
     ) -> Span:
         destinations = {one.destination for one in deliveries}
         shared = destinations.pop() if len(destinations) == 1 else ""
         attributes = self._of(operation, name, shared)
-        attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(deliveries)
+        if single:
+            attributes |= coordinates(self._system, deliveries[0])
+        else:
+            attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(deliveries)
         if groups := {one.group for one in deliveries if one.group}:
             attributes[semconv.MESSAGING_CONSUMER_GROUP_NAME] = min(groups)
         links = list(more)

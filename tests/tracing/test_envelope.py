@@ -94,3 +94,14 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
 @given(anything)
 def test_no_carrier_makes_reading_raise(carrier: Any) -> None:
     envelope.read(carrier)
+
+
+def test_an_event_travels_over_amqp_under_its_own_prefix_and_replaces_the_one_before() -> None:
+    event = envelope.new("OrderPaid", "/shop", subject="order/7")
+    headers = Headers({"ce_id": "old", "cloudEvents:subject": "order/1", "x": "1"})
+    envelope.write(event, headers, envelope.AMQP_PREFIX)
+    found = envelope.read(headers)
+    assert found is not None
+    assert (event.id, "order/7") == (found.id, found.subject)
+    assert {"content-type", "ce_id", "cloudEvents:subject"}.isdisjoint(dict(headers))
+    assert found == envelope.read({name.replace("Events_", "Events:"): value for name, value in headers})

@@ -113,3 +113,22 @@ def test_nothing_a_caller_passes_raises(carrier: Any) -> None:
     headers.set("x", "1")
     assert "1" == headers.get("X")
     assert headers.size >= 2
+
+
+def test_a_table_keeps_its_own_values_and_gets_what_was_set() -> None:
+    table = {"retries": 3, "x-death": [{"queue": "orders"}], "TraceParent": b"old", b"raw": None}
+    headers = Headers(table)
+    assert not headers.changed
+    headers.set("traceparent", "new")
+    headers.set("ce_id", "1")
+    assert headers.changed
+    expected = {
+        "retries": 3,
+        "x-death": [{"queue": "orders"}],
+        b"raw": None,
+        "traceparent": "new",
+        "ce_id": "1",
+    }
+    assert expected == headers.onto(table)
+    assert "TraceParent" in table
+    assert {} == Headers(None).onto(None)

@@ -32,7 +32,7 @@ class Style:
 
 def styles() -> dict[str, Style]:
     """All of them; adapters are imported only when asked for, as each needs its client library."""
-    from tests.zoo import kafka
+    from tests.zoo import kafka, rabbitmq, redis
 
-    families: tuple[Any, ...] = (kafka,)
+    families: tuple[Any, ...] = (kafka, rabbitmq, redis)
     return {style.name: style for family in families for style in family.STYLES}

@@ -14,6 +14,8 @@ import pytest
 
 from tests.node.harness import ROOT, RunningNode, until
 from tests.servers.kafka import Kafka
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.redis import Redis
 from tests.zoo.environment import stock_python
 from tests.zoo.expected import HOPS, STOCK, TIMELINE
 from tests.zoo.styles import Style, styles
@@ -25,6 +27,18 @@ STYLES = styles()
 @pytest.fixture(scope="module")
 def kafka() -> Iterator[str]:
     with Kafka() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def rabbitmq() -> Iterator[str]:
+    with RabbitMQ() as server:
+        yield server.url.removesuffix("//") + "/%2F"
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[str]:
+    with Redis() as server:
         yield server.url
 
 
@@ -52,6 +66,11 @@ def told(style: Style, broker: str, node: RunningNode) -> tuple[str, dict[str, A
     return order, json.loads(done.stdout.splitlines()[-1])
 
 
+def place(hop: dict[str, Any]) -> str:
+    """The destination as its producer names it: of RabbitMQ's ``exchange:key:queue`` the exchange."""
+    return str(hop["destination"]).partition(":")[0]
+
+
 def hops(node: RunningNode, order: str, traces: list[str]) -> list[dict[str, Any]]:
     """Every hop of these traces, each once.
 
@@ -63,18 +82,15 @@ def hops(node: RunningNode, order: str, traces: list[str]) -> list[dict[str, Any
         for hop in answer["hops"]:
             facts = (
                 hop["producer"],
-                hop["receiver"],
-                hop["consumer"],
+                hop["consumer"] or hop["receiver"],  # the trace of a handler may not know who received
                 hop["event"],
                 hop["offset"],
                 hop["attempt"],
             )
             found[facts] = hop
-    taken = {(hop["producer"], hop["destination"]) for hop in found.values() if hop["consumer_service"]}
+    taken = {(hop["producer"], place(hop)) for hop in found.values() if hop["consumer_service"]}
     return [
-        hop
-        for hop in found.values()
-        if hop["consumer_service"] or (hop["producer"], hop["destination"]) not in taken
+        hop for hop in found.values() if hop["consumer_service"] or (hop["producer"], place(hop)) not in taken
     ]
 
 
@@ -83,7 +99,7 @@ def graph(rows: list[dict[str, Any]], order: str) -> Counter[Any]:
     return Counter(
         (
             hop["producer_service"],
-            str(hop["destination"]).removeprefix(f"{order}."),
+            place(hop).removeprefix(f"{order}."),
             hop["consumer_service"],
             hop["attempt"],
             hop["outcome"],

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.kafka import Kafka
+from tests.tracing.integrations.brokers import amqp, capture, rabbitmq, redis_server
+
+__all__ = ["amqp", "capture", "kafka_url", "rabbitmq", "redis_server"]
 
 
 @pytest.fixture(scope="package")

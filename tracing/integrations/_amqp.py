@@ -1,0 +1,185 @@
+"""What clients of RabbitMQ have in common: destinations, attempts, dead letters, open deliveries."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, SpanContext
+
+from tracing import dead_letters, semconv
+from tracing.guard import guarded, lost
+from tracing.headers import Headers, text
+from tracing.integrations._loop import failure
+from tracing.spans import Delivery, Processing
+
+_MOST_OPEN = 10_000  # deliveries of one channel kept in mind until they are settled
+_ROOM = 120_000  # bytes of headers
+_RETRIED = ("rejected", "delivery_limit")  # reasons of x-death that follow a try
+
+
+def destination(exchange: str | None, routing_key: str | None, queue: str = "") -> str:
+    """``exchange:routing key:queue``, empty parts left out, equal key and queue said once.
+
+    By the conventions for RabbitMQ; ``amq.default`` where all are empty.
+    """
+    parts = (exchange, routing_key, "" if queue == routing_key else queue)
+    return ":".join(part for part in parts if part) or "amq.default"
+
+
+def attributes(routing_key: str | None, message_id: object, correlation_id: object) -> dict[str, Any]:
+    """Span attributes of a message on either side."""
+    named = {
+        semconv.MESSAGING_RABBITMQ_ROUTING_KEY: routing_key,
+        semconv.MESSAGING_MESSAGE_ID: message_id,
+        semconv.MESSAGING_MESSAGE_CONVERSATION_ID: correlation_id,
+    }
+    return {key: text(value) for key, value in named.items() if value}
+
+
+def fits(headers: Headers) -> bool:
+    """Whether they go into one frame of 128 KiB, as the broker demands: else the context stays behind."""
+    if headers.size < _ROOM:
+        return True
+    lost("no room for the context in the headers")
+    return False
+
+
+def size(body: Any) -> int:
+    """Bytes of a body as a client was given it."""
+    return len(body.encode() if isinstance(body, str) else body or b"")
+
+
+def delivery(
+    table: Mapping[Any, Any] | None,
+    *,
+    exchange: str | None,
+    routing_key: str | None,
+    queue: str,
+    body: Any,
+    tag: int | None,
+    redelivered: object,
+    message_id: object,
+    correlation_id: object,
+) -> Delivery:
+    """One message as its consumer got it; ``table`` are its headers."""
+    more = attributes(routing_key, message_id, correlation_id) | _death(table)
+    if tag:
+        more[semconv.MESSAGING_RABBITMQ_DELIVERY_TAG] = tag
+    return Delivery(
+        destination=destination(exchange, routing_key, queue),
+        headers=Headers(table),
+        body=body,
+        body_size=size(body),
+        attempt=attempt(table, queue, redelivered),
+        more=more,
+    )
+
+
+def _death(table: Mapping[Any, Any] | None) -> dict[str, str]:
+    if not table or "x-first-death-queue" not in table:
+        return {}
+    reason = text(table.get("x-first-death-reason"))
+    return dead_letters.Death(reason, text(table["x-first-death-queue"])).attributes()
+
+
+def attempt(table: Mapping[Any, Any] | None, queue: str, redelivered: object) -> int:
+    """Which try of this queue it is, as far as the broker tells; 1 is the first.
+
+    Quorum queues count deliveries. A classic queue says only that it was delivered before: that counts
+    as one. A message that came back over a dead letter exchange was tried as often as it died here.
+    """
+    before = 0
+    with guarded("delivery count"):
+        counted = (table or {}).get("x-delivery-count")
+        before = counted if isinstance(counted, int) and counted > 0 else int(bool(redelivered))
+        deaths = (table or {}).get("x-death")
+        for death in deaths if isinstance(deaths, list) else ():
+            if queue and text(death.get("queue")) == queue and text(death.get("reason")) in _RETRIED:
+                before += max(int(death.get("count") or 0), 0)
+    return before + 1
+
+
+class Open:
+    """Deliveries of one channel that were handed over and not settled yet, by delivery tag."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[int, Delivery] = OrderedDict()
+        self._received: OrderedDict[int, SpanContext] = OrderedDict()
+
+    def hold(self, tag: int, delivery: Delivery) -> None:
+        """Keep it in mind until it is settled; the oldest goes where there are too many."""
+        self._held[tag] = replace(delivery, body=None)
+        if len(self._held) > _MOST_OPEN:
+            self._held.popitem(last=False)
+
+    def came(self, tag: int, received: SpanContext | None) -> None:
+        """Keep in mind by which receive span it came."""
+        if received is not None:
+            self._received[tag] = received
+            if len(self._received) > _MOST_OPEN:
+                self._received.popitem(last=False)
+
+    def received(self, tag: int) -> SpanContext | None:
+        """The receive span it came by, where there was one."""
+        return self._received.get(tag)
+
+    def settle(self, tag: int, multiple: bool) -> list[Delivery]:
+        """Those that this call settles; with ``multiple`` all up to the tag, tag 0 meaning all."""
+        if not multiple:
+            return [self._held.pop(tag)] if tag in self._held else []
+        tags = [one for one in self._held if not tag or one <= tag]
+        return [self._held.pop(one) for one in tags]
+
+
+class Running:
+    """A handler at work: its process span is open, and it is in hand under its delivery tag."""
+
+    def __init__(self, hands: dict[int, Running], processing: Processing, tag: int | None) -> None:
+        self._hands, self._processing, self._tag = hands, processing, tag or 0
+        hands[self._tag] = self
+
+    @property
+    def span(self) -> Span:
+        """The process span."""
+        return self._processing.span
+
+    @property
+    def context(self) -> Context:
+        """The message's context."""
+        return self._processing.context
+
+    def end(self, error: object = None) -> None:
+        """The handler is done; counts once."""
+        self._hands.pop(self._tag, None)
+        self._processing.end(error)
+
+    def __enter__(self) -> Running:
+        self._processing.__enter__()
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self._hands.pop(self._tag, None)
+        self._processing.__exit__(*failure)
+
+
+class Within:
+    """Inside a handler that is at work: gives its span, and tells it where the real work ended, and how."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+
+    def __enter__(self) -> Span:
+        return self._running.span
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        self._running.end(failure(error))
+
+
+def nothing() -> Running:
+    """What stands for a handler's span where none could be made."""
+    return Running({}, Processing(trace.INVALID_SPAN, get_current()), None)

@@ -1,0 +1,130 @@
+"""What a Celery task says as a message: where it goes, who sent it, and which try it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from celery import signals
+from celery.app.task import Context as Request
+from opentelemetry.trace import TracerProvider
+
+from tracing import semconv
+from tracing.envelope import Envelope
+from tracing.guard import guarded
+from tracing.headers import Headers
+from tracing.integrations import _amqp
+from tracing.options import Options
+from tracing.spans import Delivery, Messaging, Sending
+
+_given: list[Any] = [None, None]  # provider and options of instrument()
+_apps: WeakKeyDictionary[Any, Messaging] = WeakKeyDictionary()
+
+
+def use(provider: TracerProvider | None, options: Options | None) -> None:
+    """Make the spans of every app with these from now on."""
+    _given[:] = provider, options
+    _apps.clear()
+
+
+def spans(app: Any) -> Messaging:
+    """The spans of one app; the broker's address is that of its configuration."""
+    found = _apps.get(app)
+    if found is None:
+        server: dict[str, str | int] = {}
+        with guarded("broker address"):
+            url = urlsplit(str(app.conf.broker_url or "").split(";")[0])
+            if url.hostname:
+                server = {"server_address": url.hostname} | ({"server_port": url.port} if url.port else {})
+        provider, options = _given
+        found = _apps[app] = Messaging("celery", provider=provider, options=options, **server)
+    return found
+
+
+class _Publishing:
+    """One call that publishes a task: its span, once the message is made."""
+
+    def __init__(self, app: Any, event: Envelope | None) -> None:
+        self.app, self.event = app, event
+        self.sending: Sending | None = None
+
+
+_publishing: ContextVar[_Publishing | None] = ContextVar("throughline-celery-publishing", default=None)
+
+
+@contextmanager
+def publishing(app: Any, event: Envelope | None) -> Iterator[None]:
+    """Inside, the next task that is published gets a send span, which ends here: as failed where it failed."""
+    outer = _publishing.get()
+    if outer is not None and outer.sending is None:
+        yield  # of ``apply_async``, which knows the event
+        return
+    here = _Publishing(app, event)
+    token = _publishing.set(here)
+    try:
+        yield
+    except BaseException as error:
+        if here.sending is not None:
+            here.sending.end(error=error)
+        raise
+    else:
+        if here.sending is not None:
+            here.sending.end()
+    finally:
+        _publishing.reset(token)
+
+
+def listen() -> None:
+    """Hear of messages that are about to be published; once is enough."""
+    signals.before_task_publish.connect(_before_publish, weak=False, dispatch_uid="throughline")
+
+
+def _before_publish(
+    sender: Any = None, exchange: Any = None, routing_key: Any = None, headers: Any = None, **_: Any
+) -> None:
+    here = _publishing.get()
+    if here is None or here.sending is not None:
+        return
+    with guarded("celery publish"):
+        carried = Headers(headers)
+        destination = _amqp.destination(getattr(exchange, "name", exchange), routing_key)
+        more = _attributes(sender, headers.get("id"), headers.get("root_id"))
+        here.sending = spans(here.app).send(destination, carried, event=here.event, more=more)
+        here.sending.span.update_name(f"send {sender}")
+        table = carried.onto(headers)
+        headers.clear()
+        headers.update(table)
+
+
+def _attributes(task: object, task_id: object, root_id: object) -> dict[str, Any]:
+    return {semconv.CELERY_TASK_NAME: str(task)} | {
+        key: str(value)
+        for key, value in (
+            (semconv.MESSAGING_MESSAGE_ID, task_id),
+            (semconv.MESSAGING_MESSAGE_CONVERSATION_ID, root_id),
+        )
+        if value
+    }
+
+
+def delivery_of(request: Any, task: str) -> Delivery:
+    """The parts of a task request that spans are made from; raises nothing."""
+    with guarded("celery request"):
+        info = request.delivery_info or {}
+        redelivered = bool(info.get("redelivered"))
+        return Delivery(
+            destination=_amqp.destination(info.get("exchange"), info.get("routing_key")),
+            headers=Headers(request.headers),
+            attempt=int(request.retries or 0) + 1 + redelivered,
+            more=_attributes(task, request.id, request.root_id),
+        )
+    return Delivery(destination=task)
+
+
+def received(message: Any) -> Request:
+    """A request of a message that no task of this worker takes."""
+    return Request(message.headers, delivery_info=message.delivery_info)

@@ -1,0 +1,334 @@
+"""Context and spans for Redis streams, on the synchronous and the asyncio client of redis-py.
+
+    from tracing.integrations import redis_streams as traced
+    traced.instrument()
+
+From then on: ``xadd`` makes a send span that ends with Redis's answer, also in a pipeline; ``xread``,
+``xreadgroup``, ``xautoclaim`` and ``xclaim`` make a receive span linked to every entry they give; ``xack``
+a settle span. Redis calls no handler, so put ``with process(client, stream, entry, group=group):``
+around yours.
+
+An entry has only fields, so the context travels in fields beside the application's own
+(``traceparent``, ``tracestate``, ``baggage``). An instrumented reader does not see them; others do.
+Without ``instrument``: ``add(client, stream, fields)`` and ``process``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, TracerProvider
+from redis.asyncio.client import Pipeline as AsyncPipeline
+from redis.client import Pipeline
+from redis.commands.core import StreamCommands
+
+from tracing import dead_letters, envelope, semconv
+from tracing.envelope import Envelope
+from tracing.guard import guarded
+from tracing.headers import Headers, text
+from tracing.integrations import _redis_entries as entries
+from tracing.integrations._redis_entries import delivery_of
+from tracing.options import Options
+from tracing.patching import Patches
+from tracing.spans import Delivery, Messaging, Sending
+
+__all__ = ["add", "dead_letter", "delivery_of", "instrument", "process", "uninstrument", "use"]
+
+Function = Callable[..., Any]
+Done = Callable[[Any, BaseException | None], None]
+_MOST_PENDING = 1_000  # pending entries that are asked for their count in one go
+_patches = Patches()
+_keep = [False]
+_known = entries.Entries()
+_queued: WeakKeyDictionary[Any, list[tuple[int, Done]]] = WeakKeyDictionary()  # of pipelines
+
+
+def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
+    """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
+    entries.use(provider, options)
+
+
+def instrument(
+    provider: TracerProvider | None = None, options: Options | None = None, *, keep_fields: bool = False
+) -> None:
+    """Make all clients, those that exist too, carry context and make spans; once is enough.
+
+    ``keep_fields`` leaves the context among the fields of what is read, for an application that reads it itself.
+    """
+    if _patches:
+        return
+    use(provider, options)
+    _keep[0] = keep_fields
+    _patches.method(StreamCommands, "xadd", _adding)
+    _patches.method(StreamCommands, "xack", _acknowledging)
+    _patches.method(StreamCommands, "xread", _reading("xread"))
+    _patches.method(StreamCommands, "xreadgroup", _reading("xreadgroup"))
+    _patches.method(StreamCommands, "xautoclaim", _claiming("xautoclaim"))
+    _patches.method(StreamCommands, "xclaim", _claiming("xclaim"))
+    _patches.method(Pipeline, "execute", _executing)
+    _patches.method(AsyncPipeline, "execute", _executing_later)
+
+
+def uninstrument() -> None:
+    """Put the client's own methods back."""
+    _patches.undo()
+    use()
+
+
+def add(
+    client: Any, stream: Any, fields: Mapping[Any, Any], *, event: Envelope | None = None, **options: Any
+) -> Any:
+    """As ``client.xadd``, with a send span; ``event`` adds CloudEvents fields.
+
+    Gives and raises what the client does, an awaitable where the client is asyncio's.
+    """
+    if event is not None:
+        headers = Headers()
+        envelope.write(event, headers)
+        fields = {**fields, **dict(headers)}
+    if _patches:
+        return client.xadd(stream, fields, **options)
+    return _add(type(client).xadd, client, stream, fields, (), options)
+
+
+def dead_letter(client: Any, stream: Any, entry: Any, to: Any, *, reason: str, **options: Any) -> Any:
+    """Add the entry to the stream ``to`` as a dead letter that says why and where it died."""
+    headers = Headers()
+    dead_letters.mark(headers, reason=reason, source=f"{text(stream)}/{text(entry[0])}")
+    return add(client, to, {**entry[1], **dict(headers)}, **options)
+
+
+def process(
+    client: Any, stream: Any, entry: Any, *, group: Any = "", attempt: int | None = None
+) -> AbstractContextManager[Span]:
+    """A process span around the handler of one entry ``(id, fields)``; its context is current inside.
+
+    ``attempt`` says which try it is where Redis has not been asked: reading and claiming ask it.
+    """
+    with guarded("process span"):
+        known = _known.find(text(stream), text(group), text(entry[0]))
+        if known is None:
+            return entries.spans(client).process(delivery_of(stream, entry, group), attempt=attempt or 1)
+        number = attempt or known.delivery.attempt or 1
+        return entries.spans(client).process(known.delivery, attempt=number, received=known.received)
+    return nullcontext(trace.INVALID_SPAN)
+
+
+def _then(client: Any, result: Any, done: Done) -> Any:
+    """Call ``done`` with the answer or the error, once it is there: now, awaited, or with the pipeline."""
+    if result is client and isinstance(client, Pipeline | AsyncPipeline):
+        with guarded("pipeline"):
+            _queued.setdefault(client, []).append((len(client.command_stack) - 1, done))
+        return result
+    if inspect.isawaitable(result):
+        return _awaited(result, done)
+    done(result, None)
+    return result
+
+
+async def _awaited(result: Any, done: Done) -> Any:
+    try:
+        answer = await result
+    except BaseException as error:
+        done(None, error)
+        raise
+    done(answer, None)
+    return answer
+
+
+def _adding(original: Function) -> Function:
+    @functools.wraps(original)
+    def xadd(client: Any, name: Any, fields: Any, *args: Any, **options: Any) -> Any:
+        return _add(original, client, name, fields, args, options)
+
+    return xadd
+
+
+def _add(call: Function, client: Any, name: Any, fields: Any, args: Any, options: Any) -> Any:
+    sending, carrying, named = Sending(), fields, False
+    with guarded("redis send"):
+        headers = entries.headers_of(fields)
+        named = "ce_id" in headers.names()
+        sending = entries.spans(client).send(text(name), headers, name="xadd", body_size=entries.size(fields))
+        if fields:  # without any, the client refuses
+            carrying = headers.onto(fields)
+
+    def done(answer: Any, error: BaseException | None) -> None:
+        with guarded("redis send"):
+            if answer is not None and not isinstance(answer, Exception):
+                sending.span.set_attribute(semconv.THROUGHLINE_MESSAGE_ENTRY_ID, text(answer))
+                if not named:
+                    sending.span.set_attribute(semconv.MESSAGING_MESSAGE_ID, text(answer))
+        sending.end(error=error or (answer if isinstance(answer, Exception) else None))
+
+    try:
+        result = call(client, name, carrying, *args, **options)
+    except BaseException as error:
+        done(None, error)
+        raise
+    return _then(client, result, done)
+
+
+def _acknowledging(original: Function) -> Function:
+    @functools.wraps(original)
+    def xack(client: Any, name: Any, groupname: Any, *ids: Any) -> Any:
+        start = time.time_ns()
+
+        def done(answer: Any, error: BaseException | None) -> None:
+            with guarded("settle span"):
+                settled = _known.settle(text(name), text(groupname), map(text, ids))
+                failed = error or (answer if isinstance(answer, Exception) else None)
+                entries.spans(client).settle(*settled, start=start, name="xack", error=failed)
+
+        try:
+            result = original(client, name, groupname, *ids)
+        except BaseException as error:
+            done(None, error)
+            raise
+        return _then(client, result, done)
+
+    return xack
+
+
+class _Read:
+    """One call that hands entries over."""
+
+    def __init__(self, client: Any, name: str, group: Any = "", consumer: Any = None) -> None:
+        self.client, self.name, self.group, self.consumer = client, name, text(group), consumer
+        self.start = time.time_ns()
+
+    def asks(self, stream: Any, rows: list[Any]) -> Any:
+        """Redis's own count of deliveries for these: the reply, or an awaitable of it."""
+        ids = [text(row[0]) for row in rows]
+        return self.client.xpending_range(
+            stream, self.group, min=ids[0], max=ids[-1], count=_MOST_PENDING, consumername=self.consumer
+        )
+
+    def tell(self, stream: Any, rows: list[Any], pending: Any = None, least: int = 1) -> None:
+        """Make the receive span, and keep the entries in mind for their handlers."""
+        with guarded("receive span"):
+            counted = {text(one["message_id"]): int(one["times_delivered"]) for one in pending or ()}
+            found = [delivery_of(stream, row, self.group, counted.get(text(row[0]), least)) for row in rows]
+            received = _received(entries.spans(self.client), found, self.start, self.name)
+            _known.remember(found, received)
+            if not _keep[0]:
+                entries.strip(rows)
+
+
+def _received(spans: Messaging, found: list[Delivery], start: int, name: str) -> Any:
+    return spans.receive(found, start=start, name=name) if found else None
+
+
+def _reading(name: str) -> Callable[[Function], Function]:
+    def make(original: Function) -> Function:
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        def read(client: Any, *args: Any, **options: Any) -> Any:
+            asked: dict[str, Any] = {}
+            with guarded("receive span"):
+                asked = signature.bind_partial(client, *args, **options).arguments
+            call = _Read(client, name, asked.get("groupname", ""), asked.get("consumername"))
+            fresh = {key for key, at in (asked.get("streams") or {}).items() if text(at) in (">", "$")}
+            fresh |= {text(key) for key in fresh}
+            again = bool(call.group) and "claim_min_idle_time" in asked
+
+            def parts(reply: Any) -> list[tuple[Any, list[Any], bool]]:
+                return [
+                    (stream, rows, again or (bool(call.group) and text(stream) not in fresh))
+                    for stream, rows in entries.streams_of(reply)
+                    if rows
+                ]
+
+            return _handed_over(call, original(client, *args, **options), parts, 1)
+
+        return read
+
+    return make
+
+
+def _claiming(name: str) -> Callable[[Function], Function]:
+    def make(original: Function) -> Function:
+        @functools.wraps(original)
+        def claim(
+            client: Any, key: Any, groupname: Any, consumername: Any, *args: Any, **options: Any
+        ) -> Any:
+            call = _Read(client, name, groupname, consumername)
+
+            def parts(reply: Any) -> list[tuple[Any, list[Any], bool]]:
+                rows = reply[1] if name == "xautoclaim" else reply
+                kept = [row for row in rows or () if isinstance(row, tuple) and row[0] is not None]
+                return [(key, kept, True)] if kept else []
+
+            result = original(client, key, groupname, consumername, *args, **options)
+            return result if options.get("justid") else _handed_over(call, result, parts, 2)
+
+        return claim
+
+    return make
+
+
+def _handed_over(call: _Read, result: Any, parts: Function, least: int) -> Any:
+    """The reply, told of; ``least`` is the attempt of an entry that came again and is not counted."""
+    if inspect.isawaitable(result) and result is not call.client:
+        return _handed_over_later(call, result, parts, least)
+    with guarded("receive span"):
+        if result is not call.client:
+            for stream, rows, again in parts(result):
+                pending = None
+                with guarded("delivery count"):
+                    pending = call.asks(stream, rows) if again else None
+                call.tell(stream, rows, pending, least)
+    return result
+
+
+async def _handed_over_later(call: _Read, result: Any, parts: Function, least: int) -> Any:
+    reply = await result
+    with guarded("receive span"):
+        for stream, rows, again in parts(reply):
+            pending = None
+            with guarded("delivery count"):
+                pending = await call.asks(stream, rows) if again else None
+            call.tell(stream, rows, pending, least)
+    return reply
+
+
+def _finish(pipeline: Any, answers: Any, error: BaseException | None) -> None:
+    with guarded("pipeline"):
+        for index, done in _queued.pop(pipeline, ()):
+            done(None if answers is None or index >= len(answers) else answers[index], error)
+
+
+def _executing(original: Function) -> Function:
+    @functools.wraps(original)
+    def execute(pipeline: Any, *args: Any, **options: Any) -> Any:
+        try:
+            answers = original(pipeline, *args, **options)
+        except BaseException as error:
+            _finish(pipeline, None, error)
+            raise
+        _finish(pipeline, answers, None)
+        return answers
+
+    return execute
+
+
+def _executing_later(original: Function) -> Function:
+    @functools.wraps(original)
+    async def execute(pipeline: Any, *args: Any, **options: Any) -> Any:
+        try:
+            answers = await original(pipeline, *args, **options)
+        except BaseException as error:
+            _finish(pipeline, None, error)
+            raise
+        _finish(pipeline, answers, None)
+        return answers
+
+    return execute
