@@ -14,7 +14,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 def test_the_page_has_its_examples() -> None:
-    assert 3 == len(BLOCKS)
+    assert 8 == len(BLOCKS)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
