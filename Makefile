@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run demo test test-fast test-pages test-zoo check bench bench-elasticsearch lock clients
+.PHONY: help run demo test test-fast test-pages test-zoo check bench bench-elasticsearch bench-tracing lock clients
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
 
 bench-elasticsearch: $(VENV)/.dev ## the same on a real Elasticsearch, beside its floor
 	$(BIN)/python -m benchmarks.cluster
+
+bench-tracing: $(VENV)/.dev clients ## what tracing adds to a message, beside the plain client and the stock packages
+	$(BIN)/python -m benchmarks.tracing
 
 lock: $(VENV)/.dev ## pin the dependencies anew
 	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade requirements.in -o requirements.txt

@@ -30,9 +30,10 @@ from timeline.domain import Stored
 from timeline.search.query import AttributeIs, FieldIs, Or, Query, Window
 from timeline.store.codec import Codec, Packer
 from timeline.store.elasticsearch.address import read_address
-from timeline.store.elasticsearch.admin import Shelf
 from timeline.store.elasticsearch.client import Cluster
+from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.document import Line, prepare
+from timeline.store.elasticsearch.shelf import Shelf
 from timeline.store.elasticsearch.store import ElasticsearchStore
 
 BULK: Final = 5_000_000  # bytes
@@ -127,12 +128,13 @@ def _bodies(address: str, spans: int) -> Iterator[bytes]:
     cluster = Cluster(read_address(f"{address}/floor"))
     packer = Packer(Codec(Shelf(cluster)))
     packer.start()
+    days = Days(cluster, 14)
     waiting: list[bytes] = []
     size = 0
     for batch in batches(spans, time.time_ns() - spans * 2_000_000):
-        for stored in batch:
-            line = prepare(stored, "floor", packer)
+        for line in prepare(batch, "floor", packer):
             assert isinstance(line, Line), line
+            days.open(line.day)
             waiting.append(line.data)
             size += len(line.data)
             if size >= BULK:

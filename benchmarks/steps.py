@@ -9,7 +9,7 @@ from typing import TypeVar
 from benchmarks.corpus import PER_REQUEST, accepted, requests
 from timeline.ingest.decode import decode, inspect
 from timeline.ingest.entities import Rules
-from timeline.search.tokens import fact_tokens
+from timeline.search.fact_tokens import fact_tokens
 from timeline.store.packing import pack
 
 REQUESTS = 40
@@ -37,6 +37,6 @@ def measure() -> dict[str, float]:
     step("judge at the door", lambda: [inspect(one) for one in taken])
     decoded = step("decode and normalise", lambda: [decode(one, rules) for one in taken])
     facts = [stored for one in decoded for stored in one.facts]
-    step("tokens", lambda: [fact_tokens(stored.fact) for stored in facts])
+    step("tokens", lambda: [fact_tokens(stored) for stored in facts])
     step("pack", lambda: [pack(stored) for stored in facts])
     return figures

@@ -12,9 +12,8 @@ import tantivy
 from benchmarks.corpus import PER_REQUEST, accepted, requests
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
-from timeline.search.tokens import fact_tokens
 from timeline.store.codec import Codec, Packer
-from timeline.store.tantivy.schema import SCHEMA, document
+from timeline.store.tantivy.schema import SCHEMA, Draft, document, draft
 from timeline.store.tantivy.shelf import FolderShelf
 
 HEAP = 128 << 20
@@ -28,7 +27,7 @@ def floor(facts: int) -> dict[str, Any]:
         writer = tantivy.Index(SCHEMA, path=folder).writer(heap_size=HEAP)
         began = time.perf_counter()
         for one in documents:
-            writer.add_document(one)
+            writer.add_json(one)
         writer.commit()
         seconds = time.perf_counter() - began
         writer.wait_merging_threads()
@@ -41,10 +40,12 @@ def _packer(folder: Path) -> Packer:
     return packer
 
 
-def _documents(count: int, packer: Packer) -> list[tantivy.Document]:
+def _documents(count: int, packer: Packer) -> list[str]:
     rules = Rules.default()
     made = []
     for number, body in enumerate(requests(count // PER_REQUEST, start=time.time_ns() - 10**12)):
         facts = decode(accepted(number, body, received=time.time_ns()), rules).facts
-        made.extend(document(stored, fact_tokens(stored.fact), packer.pack(stored)) for stored in facts)
+        drafts = [one for one in map(draft, facts) if isinstance(one, Draft)]
+        blobs = packer.pack([one.packed for one in drafts])
+        made.extend(document(one.stored, one.tokens, blob) for one, blob in zip(drafts, blobs, strict=True))
     return made

@@ -112,6 +112,7 @@ class SearchAnswer(_Answer, frozen=True):
     suggestions: tuple[Suggestion, ...] = ()
     partial: tuple[str, ...] = ()
     took: int = 0  # ns
+    facts: tuple[Stored, ...] = ()  # the rows, whole
 
 
 class FactAnswer(_Answer, frozen=True):

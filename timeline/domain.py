@@ -218,11 +218,22 @@ class Receipt(_Frozen, frozen=True):
     sampled: bool = False  # evidence that its sender samples
 
 
-class Stored(_Frozen, frozen=True):
+class Stored(_Frozen, frozen=True, eq=False):
     """A fact with its receipt: what a store takes and gives back."""
 
     fact: Fact
     receipt: Receipt
+    # both follow from the rest: decoding leaves them, to save storing the work
+    ids: bytes = b""  # as ``ingest.identity.joined`` writes them
+    tokens: str = ""  # that ``search.fact_tokens`` makes of attributes, message, event, resource and scope
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stored) and (self.fact, self.receipt) == (other.fact, other.receipt)
+
+    def marked(self, **receipt: Any) -> Stored:
+        """The fact with another receipt."""
+        changed = msgspec.structs.replace(self.receipt, **receipt)
+        return msgspec.structs.replace(self, receipt=changed, ids=b"" if "id" in receipt else self.ids)
 
 
 class Row(_Frozen, frozen=True):

@@ -44,7 +44,12 @@ class Unavailable(ThroughlineError):  # noqa: N818 - reads as a state
 
 
 class StoreUnavailable(Unavailable):
-    """The store did not answer, or did not confirm that a write is durable."""
+    """The store did not answer, or did not confirm that a write is durable.
+
+    ``waiting`` is told to readers: requests and items that are received and cannot be searched yet.
+    """
+
+    waiting: tuple[int, int] | None = None
 
 
 class QueueUnavailable(Unavailable):

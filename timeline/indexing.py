@@ -2,7 +2,8 @@
 
 Claim a batch by lease, decode and normalise, write in one go, keep what cannot be stored,
 then release in the transaction that accounts for every item. Whatever fails before the
-release is simply done again: identity makes that harmless.
+release is simply done again: identity makes that harmless. Where a part of the store is away,
+requests that need it step aside and the others go on.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Accepted, BadItem, Decoded
-from timeline.store.port import ItemReport, Store
+from timeline.search.fact_tokens import fact_tokens
+from timeline.store.packing import pack
+from timeline.store.port import ItemReport, PartlyStored, Store
 from timeline.store.turn import TURN
 
 log = logging.getLogger(__name__)
 _KEPT = ("stored", "variant")
 MAX_ATTEMPTS = 5  # claims that never came back before a request is set aside
+STEP_ASIDE = 10 * 10**9  # ns that a request waits for a part of the store that is away
 
 
 class _Share(msgspec.Struct):
@@ -35,6 +39,13 @@ class _Share(msgspec.Struct):
     request: Accepted
     decoded: Decoded
     reports: Sequence[ItemReport] = ()
+
+
+class _Outcome(msgspec.Struct):
+    """What became of a batch: requests released, and why others wait, if any do."""
+
+    released: int
+    waits: PartlyStored | None = None
 
 
 class Drain:
@@ -49,15 +60,20 @@ class Drain:
         """Drain until nothing is free; returns how many requests were released.
 
         Raises ``Unavailable`` where the store or the inbox is away: the lease is given
-        back first, so the next run starts with the same requests.
+        back first, so the next run starts with the same requests. Requests that wait for a part
+        of the store step aside, and the others go on.
         """
-        released = 0
+        released, told = 0, False
         while True:
             lease, batch = self._inbox.claim()
             if not batch:
                 return released
             try:
-                released += self._drain(lease, batch)
+                outcome = self._drain(lease, batch)
+                released += outcome.released
+                if outcome.waits is not None:
+                    self._inbox.give_back(lease, wait=STEP_ASIDE)
+                    told = told or self._tell(outcome.waits)
             except Unavailable:
                 self._inbox.give_back(lease)
                 raise
@@ -65,20 +81,38 @@ class Drain:
                 self._inbox.give_back(lease, attempted=True)
                 raise
 
-    def _drain(self, lease: str, batch: list[Claimed]) -> int:
+    def _tell(self, error: PartlyStored) -> bool:
+        log.warning("some requests step aside, the others go on: %s", error)
+        return True
+
+    def _drain(self, lease: str, batch: list[Claimed]) -> _Outcome:
         with TURN:
             shares = [self._decode(claimed) for claimed in batch]
         facts = [stored for share in shares for stored in share.decoded.facts]
-        reports = self._store.write(facts) if facts else []
-        start = 0
+        if self._store.elsewhere and any(claimed.attempts for claimed in batch):
+            rehearse(facts)
+            self._inbox.survived(lease)
+        reports, waits = self._write(facts)
+        done, start = [], 0
         for share in shares:
             end = start + len(share.decoded.facts)
-            share.reports = reports[start:end]
+            own = [report for report in reports[start:end] if report is not None]
+            if len(own) == end - start:
+                share.reports = own
+                done.append(share)
             start = end
-        self._record(shares)
-        return self._inbox.release(
-            lease, {share.request.id: _entries(share) for share in shares}, dirty=_touched(shares)
-        )
+        self._record(done)
+        entries = {share.request.id: _entries(share) for share in done}
+        released = self._inbox.release(lease, entries, dirty=_touched(done)) if done else 0
+        return _Outcome(released, waits)
+
+    def _write(self, facts: Sequence[Stored]) -> tuple[Sequence[ItemReport | None], PartlyStored | None]:
+        try:
+            return (self._store.write(facts) if facts else []), None
+        except PartlyStored as error:
+            if not self._inbox.divisible:
+                raise
+            return error.reports, error
 
     def _decode(self, claimed: Claimed) -> _Share:
         request = claimed.request
@@ -120,6 +154,17 @@ class Drain:
                     if stored.receipt.partial or report.partial:
                         partly.append((report.id, stored))
         records.keep(kept=kept, again=again, partly=partly, new=new)
+
+
+def rehearse(facts: Iterable[Stored]) -> None:
+    """Make every fact ready to be stored, for nothing: what kills its worker then kills it here,
+    and not while it waits for the store."""
+    for stored in facts:
+        try:
+            fact_tokens(stored)
+            pack(stored)
+        except (ValueError, OverflowError, TypeError, RecursionError):
+            continue  # the store refuses it with the reason
 
 
 def _touched(shares: Iterable[_Share]) -> Iterator[Touched]:

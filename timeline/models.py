@@ -99,6 +99,10 @@ class Consumed(models.Model):
     topic = Text(max_length=249)
     partition = models.IntegerField()
     next = models.BigIntegerField(default=0)  # offset
+    # offsets in hand, and how often a process ended while it looked at them
+    trying = models.BigIntegerField(default=0)
+    up_to = models.BigIntegerField(default=0)
+    attempts = models.IntegerField(default=0)
     tally = models.JSONField(default=list)
 
     class Meta:

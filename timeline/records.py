@@ -146,27 +146,21 @@ def _partly(partly: Sequence[tuple[str, Stored]]) -> None:
 
 def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
     found: dict[tuple[str, str, str, str, str], _Seen] = {}
+    known: dict[tuple[int, str, str, str, str], _Seen] = {}  # the same by resource: a request has few
     for stored, request, counted in new:
         fact = stored.fact
-        resource = fact.resource
-        sdk = f"{resource.get('telemetry.sdk.name', '')} {resource.get('telemetry.sdk.language', '')} {resource.get('telemetry.sdk.version', '')}"
-        key = (
-            request.workspace,
-            fact.service[:200],
-            fact.version[:100],
-            fact.environment[:100],
-            sdk.strip()[:200],
-        )
-        seen = found.get(key)
+        maker = (id(fact.resource), request.workspace, fact.service, fact.version, fact.environment)
+        seen = known.get(maker)
         if seen is None:
-            seen = found[key] = _Seen(first=request.received)
+            seen = known[maker] = found.setdefault(_sender(stored, request), _Seen(first=request.received))
         seen.facts += counted
-        seen.last = max(seen.last, request.received)
+        if request.received > seen.last:
+            seen.last = request.received
         end = fact.until or fact.at
         if end is not None and end < 1 << 62:
-            seen.ahead = max(
-                seen.ahead if seen.ahead is not None else end - request.received, end - request.received
-            )
+            ahead = end - request.received
+            if seen.ahead is None or ahead > seen.ahead:
+                seen.ahead = ahead
         if stored.receipt.sampled:
             seen.sampled = request.received
     # in one order on every node: two that lock the same rows the other way round would stop each other
@@ -193,6 +187,20 @@ def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
                 ahead=_later("ahead", seen.ahead),
                 sampled_at=_later("sampled_at", seen.sampled),
             )
+
+
+def _sender(stored: Stored, request: Accepted) -> tuple[str, str, str, str, str]:
+    """Workspace, service, version, environment and SDK of who sent a fact."""
+    fact = stored.fact
+    resource = fact.resource
+    sdk = f"{resource.get('telemetry.sdk.name', '')} {resource.get('telemetry.sdk.language', '')} {resource.get('telemetry.sdk.version', '')}"
+    return (
+        request.workspace,
+        fact.service[:200],
+        fact.version[:100],
+        fact.environment[:100],
+        sdk.strip()[:200],
+    )
 
 
 def _later(column: str, value: int | None) -> Combinable:

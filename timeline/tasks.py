@@ -23,9 +23,9 @@ from timeline.heartbeats import Heartbeat
 from timeline.inbox.inbox import SETTLED
 from timeline.indexing import Drain
 from timeline.models import Arrival, Audit, PartlyIndexed, Quarantined, Refusal, SignInLink
+from timeline.search.times import retention_edge
 
 log = logging.getLogger(__name__)
-_DAY = 86400 * 10**9
 _BACK_OFF = (0.2, 10.0)  # seconds, first and longest
 # seconds of processor time for summaries in every 10 while requests wait: usually, and when far behind
 _SUMMARIES, _SUMMARIES_LATE, _LATE = 0.5, 2.5, 300 * 10**9
@@ -61,7 +61,7 @@ def expire() -> None:
     """
     with leases.turn(f"expire{_of_this_store()}", node=_node(), every=600) as mine:
         if mine:
-            _expire(time.time_ns() - settings.THROUGHLINE["THROUGHLINE_RETENTION_DAYS"] * _DAY)
+            _expire(retention_edge(time.time_ns(), settings.THROUGHLINE["THROUGHLINE_RETENTION_DAYS"]))
 
 
 def _expire(edge: int) -> None:

@@ -69,7 +69,8 @@ def open_store(url: str, *, writable: bool) -> Store:
 
         retention = settings.THROUGHLINE["THROUGHLINE_RETENTION_DAYS"]
         shared = ElasticsearchStore(url, retention_days=retention)
-        shared.prepare()
+        if writable:  # one that reads looks when it is asked: until then the cluster may be away
+            shared.prepare()
         return shared
     folder = Path(url.removeprefix("tantivy://")) if "://" in url else Path(settings.DATA_DIR) / "index"
     store = TantivyStore(folder, writable=writable)

@@ -15,6 +15,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -102,6 +103,7 @@ class Handover:
             if not self.automatic:
                 self._note(delivery)
             else:
+                end_with_process()
                 opened, before = self._begin(delivery, None), get_current()
                 attach(opened.context)
                 self._open[self._owner()] = _Open(place(delivery), opened, before, sys.exc_info()[1])
@@ -117,6 +119,7 @@ class Handover:
                 self._leave()
                 if found.place == place(delivery):
                     if attempt is not None:
+                        self._note(delivery).attempts = attempt
                         found.processing.span.set_attribute(semconv.THROUGHLINE_MESSAGE_ATTEMPT, attempt)
                     return found.processing
                 found.processing.end()
@@ -222,6 +225,11 @@ def track(one: Finishing) -> None:
     _alive.add(one)
 
 
+@cache
+def end_with_process() -> None:
+    """Have ``finish_all`` called at exit; for whoever opens a handling."""
+    # exit handlers run last first: by now there is a provider, whose own one must come after this
+    atexit.register(finish_all)
+
+
 _alive: weakref.WeakSet[Finishing] = weakref.WeakSet()
-# for providers that others have set up; the one of ``configure`` asks for it by itself
-atexit.register(finish_all)

@@ -39,13 +39,13 @@ class Patches:
     def everywhere(self, original: type, ours: type, *, leave: str = "") -> None:
         """Put our class in every place of every loaded module that holds the original one.
 
-        Modules of this package keep the original: they are made from it. So do those with ``leave``
-        in their name.
+        Modules of this package keep the original: they are made from it. So does the module that defines
+        it, whose own ``super(Client, self)`` means the original, and those with ``leave`` in their name.
         """
         for module in list(sys.modules.values()):
             if not isinstance(module, ModuleType) or module.__name__.partition(".")[0] == "tracing":
                 continue
-            if leave and leave in module.__name__:
+            if module.__name__ == original.__module__ or (leave and leave in module.__name__):
                 continue
             with guarded("instrument"):
                 for name, value in list(vars(module).items()):

@@ -43,4 +43,3 @@ def test_the_wiring_opens_the_cluster_for_writers_and_readers_alike() -> None:
         with wiring.open_store(f"elasticsearch://{address}/wired", writable=writable) as store:  # type: ignore[attr-defined]
             assert isinstance(store, ElasticsearchStore)
             store.check()
-    elasticsearch.call(address, "DELETE", "/_index_template/wired-facts")

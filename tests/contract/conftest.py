@@ -75,7 +75,6 @@ def _shared(folder: Path) -> Opened:
     def remove() -> None:
         if left := names():
             elasticsearch.call(address, "DELETE", "/" + ",".join(left))
-        elasticsearch.call(address, "DELETE", f"/_index_template/{prefix}-facts")
 
     return Opened(lambda: ElasticsearchStore(f"elasticsearch://{address}/{prefix}"), fields, remove)
 

@@ -15,7 +15,8 @@ from timeline.domain import Entity, Message, Row, Span, Stored
 from timeline.errors import BadQuery
 from timeline.ingest.identity import variant_id
 from timeline.search import query as q
-from timeline.search.tokens import fact_tokens, id_shaped, pairs_of, plain, texts, value_token
+from timeline.search.fact_tokens import fact_tokens
+from timeline.search.tokens import id_shaped, pairs_of, plain, texts, value_token
 from timeline.store.port import Bucket, Count, Facet, FacetValue, ItemReport, Page, Sighting
 
 
@@ -71,7 +72,7 @@ def _check_prefix(prefix: str) -> None:
 
 
 def _words(stored: Stored, node: q.Words) -> bool:
-    have = fact_tokens(stored.fact).text.split(" ")
+    have = fact_tokens(stored).text.split(" ")
     asked = plain(node.words) if node.phrase or node.prefix else list(node.words)
     if not asked:
         return False
@@ -164,7 +165,7 @@ class ListStore:
         if there is not None:
             known = there.receipt
             return ItemReport(id=known.id, outcome="already", request=known.request, partial=known.partial)
-        if fact_tokens(stored.fact).partial:
+        if fact_tokens(stored).partial:
             marked = msgspec.structs.replace(stored.receipt, partial=True)
             stored = msgspec.structs.replace(stored, receipt=marked)
         self.facts[stored.receipt.id] = stored
@@ -181,18 +182,22 @@ class ListStore:
         ]
         return sorted(found, key=lambda stored: (placed(stored), stored.receipt.tie, stored.receipt.id))
 
-    def rows(self, query: q.Query, order: str = "newest") -> list[Row]:
-        """Every row in one order."""
+    def ordered(self, query: q.Query, order: str = "newest") -> list[Stored]:
+        """Every match in one order."""
         found = self.matching(query)
         if order == "received":
             found.sort(key=lambda s: (s.receipt.received, s.receipt.tie, s.receipt.id))
         if order != "oldest":
             found.reverse()
-        return [Row.of(stored) for stored in found]
+        return found
+
+    def rows(self, query: q.Query, order: str = "newest") -> list[Row]:
+        """Every row in one order."""
+        return [Row.of(stored) for stored in self.ordered(query, order)]
 
     def search(self, query: q.Query, *, limit: int = 50, order: str = "newest") -> Page:
         """The first page, without a cursor."""
-        return Page(rows=tuple(self.rows(query, order)[:limit]))
+        return Page(facts=tuple(self.ordered(query, order)[:limit]))
 
     def _counted(self, query: q.Query) -> list[Stored]:
         return [stored for stored in self.matching(query) if not stored.receipt.variant]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tests.contract.model import ListStore
 from timeline.domain import Row, Stored
+from timeline.ingest.identity import placed
 from timeline.search import query as q
 from timeline.store.port import ItemReport, Order, Store
 
@@ -50,12 +51,28 @@ class Pair:
         """Compare every kind of answer to one question; returns how many facts match."""
         for order in ORDERS:
             assert self.model.rows(query, order) == walk(self.store, query, limit=page, order=order)
+            self._overviews_agree(query, order, page)
         assert self.model.count(query) == self.store.count(query)
         assert self.model.count(query, limit=2) == self.store.count(query, limit=2)
         assert list(self.model.facts_of(query)) == list(self.store.facts_of(query))
         assert self.model.facets(query, q.FACETS) == self.store.facets(query, q.FACETS)
         assert self.model.sightings([query]) == self.store.sightings([query])
         return len(self.model.matching(query))
+
+    def _overviews_agree(self, query: q.Query, order: Order, limit: int) -> None:
+        """The first two pages, each with what is said of all matches."""
+        times = [placed(stored) for stored in self.model.matching(query)]
+        ends = (min(times), max(times)) if times else (None, None)
+        cursor = None
+        for start in (0, limit):
+            told = self.store.overview(query, limit=limit, order=order, cursor=cursor, count_to=2)
+            expected = self.model.ordered(query, order)[start : start + limit]
+            assert expected == list(told.page.facts)
+            assert self.model.count(query, limit=2) == told.count
+            assert ends == (told.first, told.last)
+            cursor = told.page.next
+            if cursor is None:
+                return
 
     def found(self, where: q.Node, **query: object) -> list[str]:
         """The ids that both find for a question, newest first."""

@@ -20,9 +20,9 @@ from tests.node.otlp import PROTOBUF, attribute, request, span
 from timeline.domain import Stored
 from timeline.store.codec import Codec
 from timeline.store.elasticsearch.address import read_address
-from timeline.store.elasticsearch.admin import Shelf
 from timeline.store.elasticsearch.client import Cluster
 from timeline.store.elasticsearch.names import id_of
+from timeline.store.elasticsearch.shelf import Shelf
 
 Attributes = Mapping[str, Any]  # of any type that OTLP has
 PAGE = 5_000  # documents read at a time

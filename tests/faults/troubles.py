@@ -90,7 +90,8 @@ def _refusal(status: int, kind: str, reason: str) -> dict[str, Any]:
 
 def shard_lost(index: str) -> Fault:  # noqa: C901 - one small function per kind of request
     """The only shard of an index is nowhere: its items wait, searches lack it, and the cluster is red."""
-    refusing = items_refused(lambda action, line: AWAY if action["_index"] == index else None)
+    into = index.replace("-facts-", "-into-")  # facts are written through an alias
+    refusing = items_refused(lambda action, line: AWAY if action["_index"] == into else None)
     gone = {"type": "no_shard_available_action_exception", "reason": f"[{index}][0] is not available"}
 
     def lacking(found: dict[str, Any]) -> dict[str, Any]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from timeline import records
+from timeline import indexing, records
 from timeline.errors import QueueUnavailable, StoreUnavailable
 from timeline.inbox.inbox import Inbox
-from timeline.indexing import MAX_ATTEMPTS, Drain
+from timeline.indexing import MAX_ATTEMPTS, STEP_ASIDE, Drain
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Accepted
 from timeline.models import Arrival, PartlyIndexed, Quarantined, Sender
 from timeline.search.query import All, Query
+from timeline.store.port import PartlyStored
 from timeline.store.tantivy import TantivyStore
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +152,87 @@ def test_what_always_fails_is_set_aside_alone_and_its_neighbours_are_stored(
     assert {"new": 1, "quarantined": 1} == house.tally()
     assert ("bad", "kept_killing_workers") == Quarantined.objects.values_list("request", "reason").get()
     assert b"poison" in bytes(Quarantined.objects.get().data)
+
+
+def test_requests_step_aside_for_a_part_of_the_store_and_the_others_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.accept("both", _log("today"), _log("lost"))
+    house.accept("today", _log("another"))
+    write = house.store.write
+
+    def in_part(facts: Any) -> Any:
+        reports = [None if fact.fact.body == "lost" else write([fact])[0] for fact in facts]
+        if None in reports:
+            raise PartlyStored(StoreUnavailable("a day is away"), reports)
+        return reports
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "write", in_part)
+        assert 1 == house.drain.run()
+        assert {"new": 1} == house.tally()
+        assert 2 == house.inbox.backlog().items
+        assert not house.inbox.waits(), "what steps aside is not taken again at once"
+        house.accept("later", _log("fresh"))
+        assert 1 == house.drain.run()
+    past = time.time_ns() + 2 * STEP_ASIDE
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: past)
+        assert 1 == house.drain.run()
+    assert (4, {"new": 4}, 0) == (house.held(), house.tally(), house.inbox.backlog().requests)
+
+
+class Killed(BaseException):
+    """What ends a worker from outside."""
+
+
+def _tries(house: House) -> None:
+    for _ in range(2 * MAX_ATTEMPTS):
+        with contextlib.suppress(Killed):
+            house.drain.run()
+
+
+def test_a_worker_that_is_killed_while_it_waits_for_the_store_is_no_requests_fault(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(house.store, "elsewhere", True)
+    house.accept("a", _log("one"))
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "write", killed)
+        _tries(house)
+    assert 1 == house.drain.run()
+    assert {"new": 1} == house.tally()
+
+
+@pytest.mark.parametrize("step", ["decode", "rehearse"])
+def test_what_kills_its_worker_before_it_is_stored_is_set_aside(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    own = getattr(indexing, step)
+
+    def deadly(what: Any, *more: Any) -> Any:
+        requests = {what.id} if step == "decode" else {fact.receipt.request for fact in what}
+        if "bad" in requests:
+            raise Killed
+        return own(what, *more)
+
+    def killed(facts: Any) -> Any:
+        if any(fact.receipt.request == "bad" for fact in facts):
+            raise Killed  # what rehearsing shows, storing would show
+        return write(facts)
+
+    write = house.store.write
+    monkeypatch.setattr(house.store, "elsewhere", True)
+    monkeypatch.setattr(house.store, "write", killed)
+    monkeypatch.setattr(indexing, step, deadly)
+    house.accept("good", _log("one"))
+    house.accept("bad", _log("poison"))
+    _tries(house)
+    assert {"new": 1, "quarantined": 1} == house.tally()
+    assert ("bad", "kept_killing_workers") == Quarantined.objects.values_list("request", "reason").get()
 
 
 def _about(text: str, *bets: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from timeline.domain import Stored
 from timeline.reindexing import Move, Slice, held, slices
 from timeline.search.query import All, Query
 from timeline.store.port import Store
-from timeline.store.tantivy import writer
+from timeline.store.tantivy import schema
 
 EVER = (1 << 63) - 1
 
@@ -174,9 +174,9 @@ def test_a_fact_that_the_target_refuses_is_a_difference_with_its_reason(
     source, target = embedded
     facts = list(b.facts(5))
     source.write(facts, visible=True)
-    keep = writer.refusal
+    keep = schema.refusal
     monkeypatch.setattr(
-        writer, "refusal", lambda one: "no room" if one.receipt.id == facts[2].receipt.id else keep(one)
+        schema, "refusal", lambda one: "no room" if one.receipt.id == facts[2].receipt.id else keep(one)
     )
     move = Move(source, target, "main")
     move.copy(0, EVER)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,11 +9,13 @@ import pytest
 
 from tests.tracing.sink import running
 from tracing import configure, entity
+from tracing.testing import Capture
 
 SCRIPT = """
 import sys
 from opentelemetry import trace
 from tracing import configure, entity
+from tracing.testing import Capture
 configure("wallet", version="2.14.0", instance="wallet-1", environment="prod", endpoint=sys.argv[1])
 with entity("bet", "8812"), trace.get_tracer("t").start_as_current_span("work"):
     pass
@@ -68,3 +71,35 @@ def test_a_receiver_that_is_away_costs_spans_and_never_an_exception(
         provider.get_tracer("t").start_span("work").end()
     provider.shutdown()
     assert 1 == caplog.text.count("could not be sent")
+
+
+def test_beside_a_setup_that_is_there_it_adds_entities_and_an_exporter_and_changes_nothing_else() -> None:
+    theirs = Capture()
+    with running() as sink:
+        given = configure("ignored", endpoint=sink.endpoint, provider=theirs.provider, on_sigterm=False)
+        assert given is theirs.provider
+        assert given is configure(endpoint=sink.endpoint, provider=theirs.provider, on_sigterm=False)
+        with entity("bet", "1"):
+            given.get_tracer("t").start_span("work").end()
+        given.force_flush()
+        ((resource, _),) = sink.spans()
+        given.shutdown()
+    assert resource["service.name"] != "ignored"
+    assert {"throughline.entity.bet": "1"} == theirs.attributes("work")
+
+
+def test_beside_a_setup_that_exports_already_no_exporter_is_added() -> None:
+    theirs = Capture()
+    configure(provider=theirs.provider, on_sigterm=False)
+    with entity("bet", "1"):
+        theirs.provider.get_tracer("t").start_span("work").end()
+    assert {"throughline.entity.bet": "1"} == theirs.attributes("work")
+
+
+def test_a_handler_of_sigterm_that_is_there_is_left_alone() -> None:
+    mine = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        configure("orders", set_global=False).shutdown()
+        assert signal.SIG_IGN is signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, mine)

@@ -69,6 +69,7 @@ KINDS: dict[str, Callable[[ElasticsearchStore], object]] = {
     "search-oldest": lambda store: store.search(ASKED, order="oldest"),
     "search-received": lambda store: store.search(WIDE, order="received"),
     "search-paged": _paged,
+    "overview": lambda store: store.overview(ASKED, limit=20, count_to=10_000),
     "count": lambda store: store.count(ASKED),
     "count-limited": lambda store: store.count(ASKED, limit=10_000),
     "facets": lambda store: store.facets(ASKED, ("service", "status")),

@@ -200,7 +200,7 @@ class Consuming:
         """A topic that was made anew begins at 0, and so does its accounting."""
         counted = Consumed.objects.filter(group=self._group, topic=place[0], partition=place[1])
         try:
-            counted.filter(next__gt=high).update(next=low)
+            counted.filter(next__gt=high).update(next=low, attempts=0)
         except Error as error:
             log.warning("the database does not answer yet: %s", error)
 

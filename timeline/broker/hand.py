@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -21,6 +23,7 @@ from timeline.ingest.decode import inspect
 from timeline.ingest.request import Accepted, BadItem, Signal
 from timeline.models import Consumed
 
+log = logging.getLogger(__name__)
 Place = tuple[str, int]  # topic, partition
 
 
@@ -72,7 +75,13 @@ class Hand:
 
     Offers what the drain asks of an inbox: ``claim``, ``release``, ``give_back``. ``commit`` gets
     the next offset of each partition, ``touch`` the entities whose summaries are out of date.
+
+    What is claimed is noted in the database first: a record that ends its process is known by the
+    next one, which claims ever fewer of those that were in hand, in the end one, and the drain
+    sets that aside.
     """
+
+    divisible = False  # offsets are committed in order
 
     def __init__(
         self,
@@ -88,15 +97,25 @@ class Hand:
         self._held: list[Taken] = []
         self._claimed: list[Taken] = []
         self._next: dict[Place, int] = {}
+        self._suspects: dict[Place, tuple[int, int, int]] = {}  # first and last offset, attempts
         self._last: dict[Place, int] = {}  # when the last confirmed record was written, ns
 
     def put(self, found: Sequence[Taken]) -> None:
         """Hold these, which follow what is held of their partitions."""
+        for one in found:
+            first, last, attempts = self._suspects.get(one.place, (0, -1, 0))
+            if first <= one.offset <= last:
+                one.attempts = attempts
         with self._lock:
             self._held.extend(found)
 
     def assigned(self, nexts: Mapping[Place, int]) -> None:
         """These partitions are ours, from these offsets on."""
+        try:
+            for row in Consumed.objects.filter(group=self._group, attempts__gt=0):
+                self._suspects[row.topic, row.partition] = (row.trying, row.up_to, row.attempts)
+        except Error as error:  # nothing is claimed before the database is back
+            log.warning("the database does not answer yet: %s", error)
         with self._lock:
             self._next.update(nexts)
 
@@ -136,25 +155,53 @@ class Hand:
             return list(self._next)
 
     def claim(self, *, items: int = 4000, size: int = 16 << 20) -> tuple[str, list[Claimed]]:
-        """The oldest records, up to so many items and bytes; one that failed before comes alone."""
+        """The oldest records, up to so many items and bytes; ever fewer of those that failed before."""
         self._claimed = []
         total = weight = 0
         for one in self._held:
             total += one.items
             weight += len(one.request.body)
-            if self._claimed and (one.attempts or total > items or weight > size):
+            room = items >> 3 * min(one.attempts, 4)  # 4,000, 500, 62, 7, and then alone
+            other = self._claimed and one.attempts != self._claimed[0].attempts
+            if self._claimed and (other or total > room or weight > size):
                 break
             self._claimed.append(one)
-            if one.attempts:
-                break
+        self._note(self._claimed)
         return uuid.uuid4().hex, [
             Claimed(request=one.request, attempts=one.attempts) for one in self._claimed
         ]
 
-    def give_back(self, lease: str, *, attempted: bool = False) -> None:
+    def give_back(self, lease: str, *, attempted: bool = False, wait: int = 0) -> None:
         """Keep them for the next try."""
         for one in self._claimed:
             one.attempts += attempted
+
+    def survived(self, lease: str) -> None:
+        """These have harmed nobody: whatever ends the process from here on is not their doing."""
+        for one in self._claimed:
+            one.attempts = 0
+        places = {one.place for one in self._claimed}
+        with _database():
+            for topic, partition in sorted(places):
+                Consumed.objects.filter(group=self._group, topic=topic, partition=partition).update(
+                    attempts=0
+                )
+
+    def _note(self, claimed: Sequence[Taken]) -> None:
+        """Say in the database what is in hand, before anything of it is looked at."""
+        by_place: dict[Place, list[Taken]] = defaultdict(list)
+        for one in claimed:
+            by_place[one.place].append(one)
+        with _database():
+            for (topic, partition), found in sorted(by_place.items()):
+                state = {
+                    "trying": found[0].offset,
+                    "up_to": found[-1].offset,
+                    "attempts": found[0].attempts + 1,
+                }
+                Consumed.objects.update_or_create(
+                    group=self._group, topic=topic, partition=partition, defaults=state
+                )
 
     def release(
         self, lease: str, outcome: Mapping[str, Sequence[Entry]], *, dirty: Iterable[Touched] = ()
@@ -179,24 +226,32 @@ class Hand:
         by_place: dict[Place, list[Taken]] = defaultdict(list)
         for one in done:
             by_place[one.place].append(one)
-        try:
-            with transaction.atomic():
-                for (topic, partition), found in sorted(by_place.items()):
-                    key: dict[str, Any] = {"group": self._group, "topic": topic, "partition": partition}
-                    Consumed.objects.get_or_create(**key)
-                    row = Consumed.objects.select_for_update().get(**key)
-                    new = [one for one in found if one.offset >= row.next]
-                    if new:
-                        entries = [
-                            entry for one in new for entry in (*_entries(one), *outcome[one.request.id])
-                        ]
-                        row.tally = _added(row.tally, entries)
-                        row.next = new[-1].offset + 1
-                        row.save()
-        except Error as error:
-            raise QueueUnavailable(
-                f"the database did not answer: {error}", remedy="it is tried again by itself"
-            ) from error
+        with _database():
+            for (topic, partition), found in sorted(by_place.items()):
+                key: dict[str, Any] = {"group": self._group, "topic": topic, "partition": partition}
+                Consumed.objects.get_or_create(**key)
+                row = Consumed.objects.select_for_update().get(**key)
+                new = [one for one in found if one.offset >= row.next]
+                if new:
+                    entries = [entry for one in new for entry in (*_entries(one), *outcome[one.request.id])]
+                    row.tally = _added(row.tally, entries)
+                    row.next = new[-1].offset + 1
+                row.attempts = 0
+                row.save()
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """One transaction; raises ``QueueUnavailable`` where the database is away."""
+    try:
+        with transaction.atomic():
+            yield
+    except Error as error:
+        raise _away(error) from error
+
+
+def _away(error: Error) -> QueueUnavailable:
+    return QueueUnavailable(f"the database did not answer: {error}", remedy="it is tried again by itself")
 
 
 def _entries(one: Taken) -> list[Entry]:

@@ -64,6 +64,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox:
     """One node's inbox. Safe to share between threads; each call is one transaction."""
 
+    divisible = True  # of what was claimed together, some may be released before the others
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
@@ -222,14 +224,21 @@ class Inbox:
         with self._transaction() as connection:
             touches.found_again(connection, before)
 
-    def give_back(self, lease: str, *, attempted: bool = False) -> None:
+    def give_back(self, lease: str, *, attempted: bool = False, wait: int = 0) -> None:
         """Free a lease. Where what failed passes by itself (a store that is away) it was no
-        attempt; ``attempted`` keeps the count, so that a request at fault ends up alone."""
+        attempt; ``attempted`` keeps the count, so that a request at fault ends up alone. Nobody
+        takes the requests again before ``wait`` ns have passed, so that others have their turn."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE requests SET lease = '', lease_until = 0, attempts = attempts - ? WHERE lease = ?",
-                (0 if attempted else 1, lease),
+                "UPDATE requests SET lease = '', lease_until = ?, attempts = max(attempts - ?, 0)"
+                " WHERE lease = ?",
+                (time.time_ns() + wait if wait else 0, 0 if attempted else 1, lease),
             )
+
+    def survived(self, lease: str) -> None:
+        """These requests have harmed nobody: whatever ends their worker from here on is not their doing."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE requests SET attempts = 0 WHERE lease = ?", (lease,))
 
     def backlog(self) -> Backlog:
         """What is accepted and not yet released, as of now."""

@@ -47,13 +47,15 @@ def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limi
     body = decompress(accepted.body, accepted.content_encoding, limit=limit)
     if accepted.signal == "events":
         return _events(accepted, cloudevents.read(accepted.headers, body, max_items=max_items), rules)
-    return Walk(accepted, rules).run(_parse(accepted, body, max_items, light=True))
+    return Walk(accepted, rules).run(_parse(accepted, body, max_items, judged=True))
 
 
-def _parse(accepted: Accepted, body: bytes, max_items: int, *, light: bool = False) -> Parsed:
+def _parse(accepted: Accepted, body: bytes, max_items: int, *, judged: bool = False) -> Parsed:
     media = media_type(accepted.headers.get("content-type", ""))
     if media in ("application/x-protobuf", "application/protobuf"):
-        return otlp.parse(body, accepted.signal, max_items=max_items, light=light)
+        return otlp.parse(
+            body, accepted.signal, max_items=max_items, accepted=accepted.items if judged else None
+        )
     if media == "application/json":
         return otlp_json.parse(body, accepted.signal, max_items=max_items)
     raise UnsupportedPayload(

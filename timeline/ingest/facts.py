@@ -25,7 +25,7 @@ from timeline.domain import (
     Value,
 )
 from timeline.ingest.entities import Rules, entities_of
-from timeline.ingest.identity import content_of, identify, tie, usable
+from timeline.ingest.identity import content_of, from_hex, identify, joined, tie, usable
 from timeline.ingest.normalise import Origin, origin, promote, samples, text
 from timeline.ingest.parsed import (
     NO_SPAN,
@@ -40,6 +40,7 @@ from timeline.ingest.parsed import (
     too_deep,
 )
 from timeline.ingest.request import Accepted, BadItem, Decoded
+from timeline.search.fact_tokens import own_tokens, shared_tokens
 from tracing.semconv import EVENT_NAME
 
 MAX_LEAVES: Final = 200  # of a body; more are stored, but not each findable by its key
@@ -68,6 +69,12 @@ class Shared(NamedTuple):
     scope: Scope
     schema_url: str
     digest: bytes
+    tokens: str
+
+    def known(self, pairs: list[Any]) -> str:
+        """The tokens of attributes, resource and scope, where the encoding is quick about them."""
+        quick = self.dialect.tokens
+        return f"{quick(pairs)} {self.tokens}".strip() if quick is not None else ""
 
 
 class Walk:
@@ -75,6 +82,7 @@ class Walk:
 
     def __init__(self, accepted: Accepted, rules: Rules) -> None:
         self._accepted = accepted
+        self._request = from_hex(accepted.id, 8) or b""
         self._rules = rules
         self._equals: dict[bytes, int] = {}
         self.facts: list[Stored] = []
@@ -103,17 +111,19 @@ class Walk:
 
     def _span(self, item: Any, position: int, shared: Shared) -> Stored:
         read = shared.dialect.attributes
-        attributes = read(item.attributes, _SPAN_LEVEL)
+        pairs = list(item.attributes)
+        attributes = read(pairs, _SPAN_LEVEL)
+        tokens = shared.known(pairs) if len(pairs) == len(attributes) else ""
         trace_id, span_id = item.trace_id.hex(), item.span_id.hex()
         parent = item.parent_span_id
+        child = bool(parent) and parent != NO_SPAN
         number = item.kind
         kind: SpanKind = _KINDS[number] if 0 <= number < 6 else "unspecified"
         links = tuple([_link(link, read) for link in item.links]) if item.links else ()
         annotations = tuple([_annotation(note, read) for note in item.events]) if item.events else ()
         start, end = item.start_time_unix_nano or None, item.end_time_unix_nano or None
         state, flags, name = item.trace_state, item.flags, item.name
-        status = item.status
-        code, status_message = status.code, status.message
+        code, status_message = item.status.code, item.status.message
         dropped = _dropped(item.dropped_attributes_count, item.dropped_events_count, item.dropped_links_count)
         plan = self._rules.plan(attributes)
         message, event = promote(plan.reads, attributes, kind)
@@ -128,7 +138,7 @@ class Walk:
             ref=SpanRef(trace_id=trace_id, span_id=span_id),
             name=name,
             kind=kind,
-            parent=parent.hex() if parent and parent != NO_SPAN else None,
+            parent=parent.hex() if child else None,
             links=links,
             service=shared.origin.service,
             instance=shared.origin.instance,
@@ -151,14 +161,12 @@ class Walk:
             resource=shared.resource,
             annotations=annotations,
         )
+        identity = ("span", trace_id, span_id, kind, shared.origin.service)
         return store(
-            self._accepted,
-            fact,
-            identity=("span", trace_id, span_id, kind, shared.origin.service),
-            content=content,
-            position=position,
-            sampled=samples(state) if state else False,
-        )
+            self._accepted, fact, identity=identity, content=content, position=position, request=self._request,
+            address=item.trace_id + item.span_id + (parent if child else b""),
+            tokens=own_tokens(attributes, message, event, tokens) if tokens else "", sampled=samples(state),
+        )  # fmt: skip
 
     def _record(self, item: Any, position: int, shared: Shared) -> Stored:
         attributes = shared.dialect.attributes(item.attributes, _SPAN_LEVEL)
@@ -234,7 +242,8 @@ class _Resource:
             dropped_attributes=scope.scope.dropped_attributes_count,
             schema_url=scope.schema_url,
         )
-        return Shared(dialect, resource, who, made, self._group.schema_url, content_of(content, made))
+        tokens = shared_tokens(resource, made, who) if dialect.tokens else ""
+        return Shared(dialect, resource, who, made, self._group.schema_url, content_of(content, made), tokens)
 
 
 def store(
@@ -244,10 +253,16 @@ def store(
     identity: tuple[Any, ...],
     content: bytes,
     position: int,
+    request: bytes = b"",
+    address: bytes = b"",
+    tokens: str = "",
     sampled: bool = False,
     partial: bool = False,
 ) -> Stored:
-    """The fact with its receipt; ``identity`` starts with the kind of fact."""
+    """The fact with its receipt; ``identity`` starts with the kind of fact.
+
+    ``request`` is the request's id in bytes, ``address`` those of the trace, the span and its parent.
+    """
     at = fact.at
     sequence = fact.event.sequence if fact.event is not None else None
     observed = None
@@ -255,7 +270,7 @@ def store(
         observed = fact.observed
         if not usable(at):
             at = observed
-    fact_id, token = identify(accepted.workspace, identity, at)
+    fact_id, token, digest = identify(accepted.workspace, identity, at)
     return Stored(
         fact=fact,
         receipt=Receipt(
@@ -271,6 +286,8 @@ def store(
             sampled=sampled,
             partial=partial,
         ),
+        ids=joined(content, digest, request, address),
+        tokens=tokens,
     )
 
 

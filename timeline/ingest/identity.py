@@ -46,15 +46,42 @@ def content_of(*parts: Any) -> bytes:
     return xxhash.xxh3_128_digest(_encode(parts))
 
 
-def identify(workspace: str, identity: tuple[Any, ...], at: int | None) -> tuple[str, str]:
-    """The fact id and the identity token of ``identity`` (its kind first) in a workspace.
+def identify(workspace: str, identity: tuple[Any, ...], at: int | None) -> tuple[str, str, bytes]:
+    """The fact id, the identity token and its 12 bytes of ``identity`` (its kind first) in a workspace.
 
     ``at`` is the fact's own time in ns; an unusable one gives the prefix of ms 0. The hash
     is cryptographic, so that nobody can craft the id of another workspace's fact.
     """
     digest = blake2b(_encode((workspace, identity)), digest_size=12).digest()
     text = to_text(_start(at) + digest)
-    return text[:20], text[8:]  # three bytes are four characters, so both halves can be cut out
+    return text[:20], text[8:], digest  # three bytes are four characters, so both halves can be cut out
+
+
+# What stands among the ids of a fact, in this order, if anything.
+REGULAR, TRACE, PARENT = 1, 2, 4
+_REGULAR, _TRACED, _CHILD = bytes((REGULAR,)), bytes((REGULAR | TRACE,)), bytes((REGULAR | TRACE | PARENT,))
+
+
+def joined(content: bytes, identity: bytes, request: bytes, address: bytes) -> bytes:
+    """The ids of a fact in one: what stands among them, then content hash (16 bytes), identity (12),
+    request (8) and its address: nothing, or trace id and span id (24), or those and the parent's (32).
+
+    Nothing where the request's id is none of ours or the address none of these.
+    """
+    size = len(address)
+    head = _TRACED if size == 24 else _CHILD if size == 32 else _REGULAR if not size else b""
+    return head + content + identity + request + address if head and request else b""
+
+
+def from_hex(text: str, size: int) -> bytes | None:
+    """The bytes that lower-case hexadecimal text stands for; ``None`` for any other text."""
+    if len(text) != 2 * size:
+        return None
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return raw if raw.hex() == text else None
 
 
 def id_of(identity: str, at: int | None) -> str:

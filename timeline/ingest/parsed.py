@@ -40,11 +40,13 @@ class ResourceGroup(NamedTuple):
 
 
 class Dialect(NamedTuple):
-    """How one encoding gives attributes and single values, and an item's bytes."""
+    """How one encoding gives attributes and single values, an item's bytes, and, where it is
+    quick about it, the tokens of attributes whose keys are all different."""
 
     attributes: Callable[[Iterable[Any], int], Attributes]
     value: Callable[[Any, int], Value]
     data: Callable[[Any], bytes]
+    tokens: Callable[[Iterable[Any]], str] | None = None
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import msgspec
-from django.db.models import Count as CountOf
-from django.db.models import Max, Min, QuerySet, Sum
+from django.db import Error
 
 from timeline.answers import Coverage, Gap, Verdict
+from timeline.errors import QueueUnavailable
 from timeline.inbox.inbox import Backlog
-from timeline.models import Declaration, Node, Outage, PartlyIndexed, Quarantined, Refusal, Sender
+from timeline.reading import rows as database
 from timeline.reading.lines import lines_of
 from timeline.reading.nodes import GONE, SILENT, reports
 from timeline.search.query import Window
-from timeline.search.times import HOUR, MINUTE
+from timeline.search.times import MINUTE, retention_edge
 from timeline.search.verdict import Evidence, Judgement, Missed, judge
 from timeline.store.port import Count
 
 COMMITTING = 500 * 10**6  # ns a request may be on its way to the disk: stamped, not yet in the inbox
-_DAY = 86400 * 10**9
 _Ranges = tuple[tuple[int, int], ...]
 
 
@@ -35,7 +33,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 class CoverageReader:
     """Gathers evidence: this node's inbox as it is now, other nodes by their last report.
 
-    ``backlog`` and ``settling`` read this node's inbox; ``lag`` is the store's visibility lag in ns.
+    ``backlog`` and ``settling`` read this node's inbox; ``lag`` is the store's visibility lag in ns;
+    ``missing`` names what no answer of the store holds.
     """
 
     def __init__(
@@ -46,18 +45,20 @@ class CoverageReader:
         settling: Callable[[int], int | None],
         retention_days: int,
         lag: int,
+        missing: Callable[[Window], Sequence[str]] = lambda _: (),
     ) -> None:
         self._node = node
         self._backlog = backlog
         self._settling = settling
-        self._retention = retention_days * _DAY
+        self._retention = retention_days
         self._lag = lag
+        self._missing = missing
 
     def gather(self, window: Window, workspace: str) -> Gathered:
         """Evidence for a range, to be read before the store is asked."""
         now = time.time_ns()
         backlog = self._backlog()
-        rows = list(Node.objects.all())
+        rows = database.nodes()
         others = reports(rows, now, own=self._node)
         receivers = [node for node in rows if node.role == "receiver"]
         silent = [node for node in receivers if now - node.beat > SILENT]
@@ -70,9 +71,8 @@ class CoverageReader:
             *waiting,
             *([] if settling is None else [settling]),
         ]
-        outages = sorted(
-            [*Outage.objects.values_list("start", "end"), *((node.beat, now) for node in silent)],
-        )
+        outages = sorted([*database.outages(), *((node.beat, now) for node in silent)])
+        senders = database.senders(workspace)
         since = min((node.since for node in rows if node.role != "worker"), default=None)
         evidence = Evidence(
             window=window,
@@ -86,15 +86,28 @@ class CoverageReader:
             receivers=len(receivers),
             recorded_since=since,
             recorded=_without(since, now, outages),
-            complete=tuple(Declaration.objects.values_list("start", "end")),
-            retention_edge=now - self._retention,
-            refused=tuple(_refused(window, workspace)),
-            quarantined=tuple(_quarantined(window, workspace)),
-            partly_indexed=_partly(window, workspace),
-            sampled=_sampled(window, workspace),
+            complete=tuple(database.declared()),
+            retention_edge=retention_edge(now, self._retention),
+            refused=_missed(database.refused(window, workspace)),
+            quarantined=_missed(database.set_aside(window, workspace)),
+            partly_indexed=database.partly_indexed(window, workspace),
+            sampled=_sampled(window, senders),
+            failed=tuple(self._missing(window)),
         )
         return Gathered(
-            evidence=evidence, coverage=_coverage(evidence, outages, len(receivers), len(silent), workspace)
+            evidence=evidence, coverage=_coverage(evidence, outages, len(receivers), len(silent), senders)
+        )
+
+    def waiting(self) -> tuple[int, int] | None:
+        """Requests and items that wait on any node; ``None`` where that cannot be read either."""
+        try:
+            backlog = self._backlog()
+            others = reports(database.nodes(), time.time_ns(), own=self._node)
+        except (QueueUnavailable, Error):
+            return None
+        return (
+            backlog.requests + sum(other.requests for other in others),
+            backlog.items + sum(other.items for other in others),
         )
 
     def read(self, window: Window, workspace: str) -> Coverage:
@@ -129,7 +142,7 @@ class CoverageReader:
                     variants=total.variants,
                     first=first,
                     last=last,
-                    failed=tuple(dict.fromkeys(partial)),
+                    failed=tuple(dict.fromkeys((*gathered.evidence.failed, *partial))),
                 )
             )
         )
@@ -151,12 +164,15 @@ def verdict_of(judgement: Judgement) -> Verdict:
 
 
 def _coverage(
-    evidence: Evidence, outages: Sequence[tuple[int, int]], receivers: int, silent: int, workspace: str
+    evidence: Evidence,
+    outages: Sequence[tuple[int, int]],
+    receivers: int,
+    silent: int,
+    senders: Sequence[database.SenderRow],
 ) -> Coverage:
     judgement = judge(evidence)  # nothing counted yet: what would stand against "not seen"
-    senders = list(Sender.objects.filter(workspace=workspace).values_list("service", "complete"))
-    declared = {service for service, complete in senders if complete}
-    undeclared = sorted({service or "unnamed" for service, _ in senders} - declared)
+    declared = {sender.service for sender in senders if sender.complete}
+    undeclared = sorted({sender.service or "unnamed" for sender in senders} - declared)
     assumed = (
         (f"{_some(undeclared)} pass on all they receive; nobody has declared it.",) if undeclared else ()
     )
@@ -215,36 +231,16 @@ def _without(since: int | None, now: int, outages: Iterable[tuple[int, int]]) ->
     return () if since is None else tuple(_minus((since, now), outages))
 
 
-def _within(rows: QuerySet[Any], window: Window, first: str, last: str, *, slack: int = 0) -> QuerySet[Any]:
-    if window.start is not None:
-        rows = rows.filter(**{f"{last}__gte": window.start})
-    if window.end is not None:
-        rows = rows.filter(**{f"{first}__lt": window.end + slack})
-    return rows
+def _missed(groups: Iterable[database.Group]) -> tuple[Missed, ...]:
+    return tuple(
+        Missed(start=one.first, end=one.last, items=one.items, reason=one.reason.replace("_", " "))
+        for one in groups
+    )
 
 
-def _refused(window: Window, workspace: str) -> Iterable[Missed]:
-    rows = _within(Refusal.objects.filter(workspace=workspace), window, "first", "last", slack=HOUR)
-    for row in rows.values("reason").annotate(low=Min("first"), high=Max("last"), n=Sum("items")):
-        yield Missed(
-            start=row["low"], end=row["high"], items=row["n"], reason=row["reason"].replace("_", " ")
-        )
-
-
-def _quarantined(window: Window, workspace: str) -> Iterable[Missed]:
-    rows = _within(Quarantined.objects.filter(workspace=workspace), window, "at", "at", slack=HOUR)
-    for row in rows.values("reason").annotate(low=Min("at"), high=Max("at"), n=CountOf("id")):
-        yield Missed(
-            start=row["low"], end=row["high"], items=row["n"], reason=row["reason"].replace("_", " ")
-        )
-
-
-def _partly(window: Window, workspace: str) -> int:
-    return _within(PartlyIndexed.objects.filter(workspace=workspace), window, "at", "at").count()
-
-
-def _sampled(window: Window, workspace: str) -> tuple[str, ...]:
-    rows = Sender.objects.filter(workspace=workspace, sampled_at__isnull=False)
-    if window.start is not None:
-        rows = rows.filter(sampled_at__gte=window.start - MINUTE)
-    return tuple(sorted(set(rows.values_list("service", flat=True))))
+def _sampled(window: Window, senders: Iterable[database.SenderRow]) -> tuple[str, ...]:
+    """Who sent only a sample, by evidence of the range."""
+    since = -1 if window.start is None else window.start - MINUTE
+    return tuple(
+        sorted({one.service for one in senders if one.sampled_at is not None and one.sampled_at >= since})
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
 
 from timeline.answers import (
     CohortAnswer,
@@ -15,6 +17,7 @@ from timeline.answers import (
     TraceAnswer,
 )
 from timeline.domain import Entity, Stored
+from timeline.errors import StoreUnavailable
 from timeline.inbox.inbox import Inbox
 from timeline.reading.cohorts import cohort
 from timeline.reading.coverage import CoverageReader
@@ -24,6 +27,25 @@ from timeline.reading.senders import senders
 from timeline.reading.stories import Stories
 from timeline.search.query import Query, Window
 from timeline.store.port import CohortQuery, Store
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+
+def _asking(
+    question: Callable[Concatenate[Desk, Asked], Answer],
+) -> Callable[Concatenate[Desk, Asked], Answer]:
+    """Where the store is away, its error says how much waits to be stored: none of it is lost."""
+
+    @functools.wraps(question)
+    def asked(desk: Desk, /, *args: Asked.args, **options: Asked.kwargs) -> Answer:
+        try:
+            return question(desk, *args, **options)
+        except StoreUnavailable as error:
+            error.waiting = desk.waiting()
+            raise
+
+    return asked
 
 
 class Desk:
@@ -48,8 +70,11 @@ class Desk:
             settling=inbox.settling,
             retention_days=retention_days,
             lag=store.visibility_lag,
+            missing=store.missing,
         )
+        self._stories = Stories(store, self._coverage, rules)
 
+    @_asking
     def search(self, ask: Ask) -> SearchAnswer:
         """A search with its verdict."""
         return Searches(self._store, self._coverage, self._rules).search(ask)
@@ -59,18 +84,22 @@ class Desk:
         node = understand(ask.text, self._rules(ask.workspace)).node
         return self._store.facts_of(Query(where=node, window=ask.window, workspace=ask.workspace))
 
+    @_asking
     def get(self, ids: Sequence[str], *, workspace: str = "main") -> list[Stored | None]:
         """Whole facts by id."""
         return self._store.get(ids, workspace=workspace)
 
+    @_asking
     def fact(self, fact_id: str, *, workspace: str = "main") -> FactAnswer | None:
         """One fact with its hops."""
-        return self._stories().fact(fact_id, workspace=workspace)
+        return self._stories.fact(fact_id, workspace=workspace)
 
+    @_asking
     def trace(self, trace_id: str, *, workspace: str = "main") -> TraceAnswer | None:
         """A trace, whole."""
-        return self._stories().trace(trace_id, workspace=workspace)
+        return self._stories.trace(trace_id, workspace=workspace)
 
+    @_asking
     def entity(
         self,
         entity: Entity,
@@ -81,10 +110,11 @@ class Desk:
         workspace: str = "main",
     ) -> EntityAnswer | None:
         """An entity's story."""
-        return self._stories().entity(
+        return self._stories.entity(
             entity, window=window, context=context, expand=expand, workspace=workspace
         )
 
+    @_asking
     def seen(
         self, ids: Sequence[str], window: Window | None = None, *, workspace: str = "main"
     ) -> SeenAnswer:
@@ -93,9 +123,14 @@ class Desk:
             ids, window or self.held(workspace), workspace=workspace
         )
 
+    @_asking
     def cohort(self, query: CohortQuery) -> CohortAnswer:
         """Entities that reached some steps and not others."""
         return cohort(self._store, self._inbox, self._node, query)
+
+    def waiting(self) -> tuple[int, int] | None:
+        """Requests and items that are received and not stored yet; ``None`` where nobody can say."""
+        return self._coverage.waiting()
 
     def senders(self, *, workspace: str = "main") -> SendersAnswer:
         """The state of the way in."""
@@ -109,6 +144,3 @@ class Desk:
         """Everything an answer can be given for: from the retention edge, or from where
         recording or a declaration began, to now."""
         return self._coverage.held(workspace)
-
-    def _stories(self) -> Stories:
-        return Stories(self._store, self._coverage, self._rules)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from timeline.answers import CoverageLine
-from timeline.search.times import format_moment, format_span
+from timeline.search.times import DAY, format_moment, format_span
 from timeline.search.verdict import Evidence, obstacles
-
-_DAY = 86400 * 10**9
 
 
 def lines_of(
@@ -47,8 +45,9 @@ def _inbox(evidence: Evidence) -> CoverageLine:
     count = evidence.pending_requests
     waits = evidence.now - (evidence.oldest_pending or evidence.up_to)
     if count and waits >= evidence.settling + evidence.visibility_lag:
-        what = "1 request waits" if count == 1 else f"{count:,} requests wait"
-        sentence = f"{what} to be indexed, the oldest for {format_span(waits)}"
+        what = "1 request" if count == 1 else f"{count:,} requests"
+        items = "1 item" if evidence.pending_items == 1 else f"{evidence.pending_items:,} items"
+        sentence = f"stored, not yet searchable: {what} with {items}, the oldest for {format_span(waits)}"
         return CoverageLine(topic="Inbox", state="warning", sentence=sentence)
     up_to = f"searchable up to {format_moment(evidence.up_to, evidence.now)}"
     sentence = f"{count:,} on the way, {up_to}" if count else f"empty, {up_to}"
@@ -68,7 +67,7 @@ def _retention(evidence: Evidence) -> CoverageLine:
     if evidence.retention_edge is None:
         return CoverageLine(topic="Retention", state="info", sentence="nothing expires")
     start = evidence.window.start
-    kept = f"{round((evidence.now - evidence.retention_edge) / _DAY)} days"
+    kept = f"{(evidence.now - evidence.retention_edge) // DAY} days"
     if start is not None and start < evidence.retention_edge:
         return CoverageLine(topic="Retention", state="warning", sentence=f"{kept}; the range begins before")
     return CoverageLine(topic="Retention", state="ok", sentence=kept)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from timeline.models import Node
+from timeline.reading.rows import NodeRow
 
 SILENT = 5 * 10**9  # ns without a heartbeat after which a process counts as down
 GONE = 15 * 10**9  # ns without any report after which nobody knows what a node holds
@@ -23,16 +24,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     items: int
     oldest: int | None
-    tally: list[dict[str, Any]]
+    tally: Sequence[dict[str, Any]]
 
 
-def reports(rows: Iterable[Node], now: int, *, own: str) -> list[Report]:
+def reports(rows: Iterable[Node | NodeRow], now: int, *, own: str) -> list[Report]:
     """The last report of every inbox but that of node ``own``, which can be asked itself.
 
     Worker and receiver of a node speak of the same inbox. The worker is believed while it is alive, since
     it alone knows what it released a moment ago and nobody can find yet.
     """
-    inboxes: dict[tuple[str, bool], list[Node]] = defaultdict(list)
+    inboxes: dict[tuple[str, bool], list[Node | NodeRow]] = defaultdict(list)
     for row in rows:
         consumes = row.role == "consumer"
         if consumes or row.name != own:
@@ -40,12 +41,12 @@ def reports(rows: Iterable[Node], now: int, *, own: str) -> list[Report]:
     return [_report(_last(found, now)) for _, found in sorted(inboxes.items())]
 
 
-def _last(found: Sequence[Node], now: int) -> Node:
+def _last(found: Sequence[Node | NodeRow], now: int) -> Node | NodeRow:
     alive = [row for row in found if row.role == "worker" and now - row.beat <= SILENT]
     return alive[0] if alive else max(found, key=lambda row: row.beat)
 
 
-def _report(row: Node) -> Report:
+def _report(row: Node | NodeRow) -> Report:
     return Report(
         name=row.name,
         role=row.role,

@@ -14,9 +14,10 @@ from timeline.search.form import chips
 from timeline.search.grammar import Parsed, parse
 from timeline.search.identify import identify
 from timeline.search.query import FACETS, All, Node, Or, Query, Window
-from timeline.store.port import Bucket, Count, Order, Page, Sighting, Store
+from timeline.store.port import Bucket, Order, Overview, Store
 
 BARS = 120  # at most, on the histogram
+COUNTED = 10_000  # matches that a list alone counts; beyond that it says "at least"
 _STEPS = tuple(
     unit * factor
     for unit, factors in (
@@ -39,7 +40,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     limit: int = 50
     workspace: str = "main"
-    drawn: bool = True  # with facets and histogram, which a list alone does not need
+    drawn: bool = True  # with facets, histogram, readings and the whole count: more than a list needs
 
 
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,18 +104,15 @@ class Searches:
         understood = understand(ask.text, self._rules(ask.workspace))
         gathered = self._coverage.gather(ask.window, ask.workspace)
         query = Query(where=understood.node, window=ask.window, workspace=ask.workspace)
-        page = self._store.search(query, limit=ask.limit, order=ask.order, cursor=ask.cursor)
-        total = self._store.count(query)
-        window = ask.window
-        if not total.value and not total.variants:
-            window, page, total = self._received_in(ask, query, page, total)
+        found, window = self._overview(ask, query), ask.window
+        if not _any(found):
+            window, found = self._received_in(ask, query, found)
         asked = Query(where=understood.node, window=window, workspace=ask.workspace)
-        seen = self._store.sightings([asked])[0] if total.value or total.variants else Sighting()
-        partial = tuple(dict.fromkeys((*page.partial, *total.partial)))
-        verdict = self._coverage.judge(gathered, total, first=seen.first, last=seen.last, partial=partial)
+        total, partial = found.count, found.partial
+        verdict = self._coverage.judge(gathered, total, first=found.first, last=found.last, partial=partial)
         # facets and bars are exact or an error, and what can be said of the rest is no error
         drawn = ask.drawn and ask.cursor is None and not partial
-        bars, interval = self._histogram(query, seen) if drawn else ((), 0)
+        bars, interval = self._histogram(query, found) if drawn else ((), 0)
         return SearchAnswer(
             text=ask.text,
             window=window,
@@ -122,31 +120,37 @@ class Searches:
             verdict=verdict,
             coverage=gathered.coverage,
             total=total,
-            rows=page.rows,
-            next=page.next,
+            facts=found.page.facts,
+            rows=found.page.rows,
+            next=found.page.next,
             chips=_chips(understood),
-            readings=self._readings(understood, ask),
+            readings=self._readings(understood, ask) if ask.drawn else (),
             understood=understood.label,
             facets=tuple(self._store.facets(asked, FACETS)) if drawn else (),
             histogram=bars,
             interval=interval,
-            suggestions=self._suggestions(understood, ask) if not total.value and not total.variants else (),
+            suggestions=self._suggestions(understood, ask) if not _any(found) else (),
             partial=partial,
             took=time.monotonic_ns() - began,
         )
 
-    def _received_in(self, ask: Ask, query: Query, page: Page, total: Count) -> tuple[Window, Page, Count]:
+    def _overview(self, ask: Ask, query: Query) -> Overview:
+        return self._store.overview(
+            query,
+            limit=ask.limit,
+            order=ask.order,
+            cursor=ask.cursor,
+            count_to=None if ask.drawn else COUNTED,
+        )
+
+    def _received_in(self, ask: Ask, query: Query, nothing: Overview) -> tuple[Window, Overview]:
         """Nothing by event time: a fact received in the range may carry another time."""
         if ask.window.on != "event" or (ask.window.start is None and ask.window.end is None):
-            return ask.window, page, total
+            return ask.window, nothing
         window = msgspec.structs.replace(ask.window, on="either")
-        either = msgspec.structs.replace(query, window=window)
-        found = self._store.count(either)
-        if not found.value and not found.variants:
-            return window, page, found
-        return window, self._store.search(either, limit=ask.limit, order=ask.order, cursor=ask.cursor), found
+        return window, self._overview(ask, msgspec.structs.replace(query, window=window))
 
-    def _histogram(self, query: Query, seen: Sighting) -> tuple[tuple[Bucket, ...], int]:
+    def _histogram(self, query: Query, seen: Overview) -> tuple[tuple[Bucket, ...], int]:
         window = query.window
         if window.start is None or window.end is None:
             if seen.first is None or seen.last is None:
@@ -200,6 +204,10 @@ class Searches:
             for (label, text, window), sighting in zip(tries, found, strict=True)
             if sighting.count
         )
+
+
+def _any(found: Overview) -> bool:
+    return bool(found.count.value or found.count.variants)
 
 
 def interval_of(window: Window) -> int:

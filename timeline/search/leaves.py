@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import astuple
 
-from timeline.domain import Event, EventInfo, Fact, Message, Span
+from timeline.domain import Event, EventInfo, Fact, Message, Scope, Span
 from tracing import semconv
 
 MAX_LEAVES: Final = 200  # of one body
@@ -83,6 +83,7 @@ _MESSAGE: Final = {
     "operation": semconv.MESSAGING_OPERATION_TYPE,
     "destination": semconv.MESSAGING_DESTINATION_NAME,
     "id": semconv.MESSAGING_MESSAGE_ID,
+    "key": semconv.THROUGHLINE_MESSAGE_KEY,
     "partition": semconv.MESSAGING_DESTINATION_PARTITION_ID,
     "offset": semconv.MESSAGING_KAFKA_OFFSET,
     "group": semconv.MESSAGING_CONSUMER_GROUP_NAME,
@@ -105,36 +106,40 @@ _EVENT: Final = {
 }
 
 
-_MESSAGE_NAMES: Final = tuple(_MESSAGE.get(field) for field in Message.__struct_fields__)
-_EVENT_NAMES: Final = tuple(_EVENT.get(field) for field in EventInfo.__struct_fields__)
+_MESSAGE_NAMES: Final = tuple(_MESSAGE[field] for field in Message.__struct_fields__)
+_KAFKA_NAMES: Final = tuple(
+    semconv.MESSAGING_KAFKA_MESSAGE_KEY if field == "key" else _MESSAGE[field]
+    for field in Message.__struct_fields__
+)
+_EVENT_NAMES: Final = tuple(_EVENT.get(field, "") for field in EventInfo.__struct_fields__)
 
 
 def promoted(message: Message | None, event: EventInfo | None) -> list[tuple[str, Any]]:
     """Promoted facts under their current names, so old senders are found by the new ones."""
     found: list[tuple[str, Any]] = []
     if message is not None:
-        values = zip(_MESSAGE_NAMES, astuple(message), strict=True)
-        found = [(name, value) for name, value in values if value is not None and name is not None]
-        if message.key is not None:
-            kafka = message.system == "kafka"
-            key = semconv.MESSAGING_KAFKA_MESSAGE_KEY if kafka else semconv.THROUGHLINE_MESSAGE_KEY
-            found.append((key, message.key))
+        names = _KAFKA_NAMES if message.system == "kafka" else _MESSAGE_NAMES
+        found = [pair for pair in zip(names, astuple(message), strict=True) if pair[1] is not None]
     if event is not None:
         values = zip(_EVENT_NAMES, astuple(event), strict=True)
-        found += [(name, value) for name, value in values if value is not None and name is not None]
+        found += [(name, value) for name, value in values if value is not None and name]
     return found
 
 
-def origin(fact: Fact) -> Iterator[tuple[str, Any]]:
-    """Who made the fact, under names that searches use."""
-    for name, value in (
-        (semconv.SERVICE_NAME, fact.service),
-        (semconv.SERVICE_INSTANCE_ID, fact.instance),
-        (semconv.SERVICE_VERSION, fact.version),
-        (semconv.DEPLOYMENT_ENVIRONMENT_NAME, fact.environment),
-        ("otel.scope.name", fact.scope.name),
-        ("otel.scope.version", fact.scope.version),
-    ):
+_MAKER: Final = (
+    semconv.SERVICE_NAME,
+    semconv.SERVICE_INSTANCE_ID,
+    semconv.SERVICE_VERSION,
+    semconv.DEPLOYMENT_ENVIRONMENT_NAME,
+    "otel.scope.name",
+    "otel.scope.version",
+)
+
+
+def origin(maker: tuple[str, str, str, str], scope: Scope) -> Iterator[tuple[str, str]]:
+    """Who made a fact, under names that searches use; ``maker`` is its service, instance, version
+    and environment."""
+    for name, value in zip(_MAKER, (*maker, scope.name, scope.version), strict=True):
         if value:
             yield name, value
 
@@ -151,7 +156,8 @@ def body_of(fact: Event) -> tuple[list[tuple[str, Any]], bool]:
 
 def pairs_of(fact: Fact) -> list[tuple[str, Any]]:
     """Every key and scalar of a fact that a question can name, doubles included."""
-    found: list[tuple[str, Any]] = [*promoted(fact.message, fact.event), *origin(fact)]
+    maker = (fact.service, fact.instance, fact.version, fact.environment)
+    found: list[tuple[str, Any]] = [*promoted(fact.message, fact.event), *origin(maker, fact.scope)]
     parts = [fact.attributes, fact.resource, fact.scope.attributes]
     if isinstance(fact, Span):
         parts.extend(link.attributes for link in fact.links)

@@ -266,3 +266,11 @@ def _tenths(ns: int, unit: int) -> str:
 
 def _short(text: str) -> str:
     return f'"{text if len(text) <= 40 else text[:37] + "..."}"'
+
+
+def retention_edge(now: int, days: int) -> int:
+    """The midnight (ns) before which facts may be gone, with so many whole days behind it.
+
+    Whole days, since a store that keeps a day apart drops it as a whole.
+    """
+    return (now - days * DAY) // DAY * DAY

@@ -8,6 +8,7 @@ store's own, durable before anything refers to them and never changed.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -15,7 +16,7 @@ import zstandard
 
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable, Unavailable
-from timeline.store.packing import pack, unpack
+from timeline.store.packing import unpack
 
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 64 * 1024
@@ -23,9 +24,15 @@ DICTIONARY_BYTES: Final = 64 * 1024
 # first facts come from few services. Distances are primes, since traffic has a rhythm of its
 # own: every eighth fact may well be the same step of every fourth story.
 STAGES: Final = ((1, 500), (7, 2_000), (61, 2_000))  # distance, number of samples
+# Facts compressed in one call: other threads run meanwhile, and to wait for one's turn again after
+# each fact costs more than to compress it.
+TOGETHER: Final = 250
 SAMPLE_BYTES: Final = 4_096  # longer facts teach little
 WORSE: Final = 1.25  # learn again where facts take this much more room than right after learning
 MAX_DICTIONARIES: Final = 200
+
+
+Packed = tuple[bytes, bytes]  # the ids of a fact, and the rest
 
 
 class Shelf(Protocol):
@@ -89,9 +96,23 @@ class Codec:
                 break
         return min(number, MAX_DICTIONARIES)
 
+    def keep_again(self) -> bool:
+        """Put every dictionary in use back on a shelf that lost it; false where another one has its number."""
+        for number, known in list(self._dictionaries.items()):
+            data = known.as_bytes()
+            if not self.shelf.keep(number, data) and self.shelf.load(number) != data:
+                return False
+        return True
+
+    def forget(self) -> None:
+        """Read every dictionary anew: these are no longer those of the shelf."""
+        self._dictionaries, self._local = {}, threading.local()
+
     def compressor(self, number: int) -> zstandard.ZstdCompressor:
         """A compressor for one thread."""
         dictionary = self._dictionary(number) if number else None
+        if dictionary is not None:
+            dictionary.precompute_compress(level=LEVEL)  # once, and not again for each fact
         return zstandard.ZstdCompressor(
             level=LEVEL, dict_data=dictionary, write_checksum=False, write_dict_id=False
         )
@@ -120,25 +141,44 @@ class Packer:
             if self._number < 0:
                 self._use(max(self._codec.shelf.numbers(), default=0))
 
-    def pack(self, stored: Stored) -> bytes:
-        """The fact as bytes; raises ``ValueError`` or ``OverflowError`` for what MessagePack cannot hold."""
-        ids, raw = pack(stored)
-        number = self._number
-        local = self._local.__dict__
+    def restart(self) -> None:
+        """Take up the newest dictionary of a shelf that was replaced."""
+        with self._lock:
+            self._local = threading.local()
+            self._use(max(self._codec.shelf.numbers(), default=0))
+
+    def pack(self, facts: Sequence[Packed]) -> list[bytes]:
+        """What ``packing.pack`` made of facts, as the bytes to keep, in order."""
+        blobs: list[bytes] = []
+        for start in range(0, len(facts), TOGETHER):
+            blobs += self._pack(facts[start : start + TOGETHER])
+        return blobs
+
+    def _pack(self, facts: Sequence[Packed]) -> list[bytes]:
+        number, local = self._number, self._local.__dict__
         if local.get("number") != number:
-            local["compress"] = self._codec.compressor(number).compress
-            local["head"] = bytes((number,))
+            local["compress"] = self._codec.compressor(number).multi_compress_to_buffer
             local["number"] = number
-        packed: bytes = local["head"] + bytes((len(ids),)) + ids + local["compress"](raw)
-        if len(raw) <= SAMPLE_BYTES:
-            self._raw += len(raw)
-            self._packed += len(packed)
-            self._seen += 1
-            if self._seen % self._stride == 0:
-                self._samples.append(raw)
-                if len(self._samples) >= self._wanted:
-                    self._review()
-        return packed
+        head = bytes((number,))
+        rests = local["compress"]([rest for _, rest in facts])
+        blobs = [
+            b"%b%c%b%b" % (head, len(ids), ids, packed.tobytes())
+            for (ids, _), packed in zip(facts, rests, strict=True)
+        ]
+        self._learn_from(facts, blobs)
+        return blobs
+
+    def _learn_from(self, facts: Sequence[Packed], blobs: Sequence[bytes]) -> None:
+        """Note how much room facts take, and keep samples of them."""
+        for (_, rest), blob in zip(facts, blobs, strict=True):
+            if len(rest) <= SAMPLE_BYTES:
+                self._raw += len(rest)
+                self._packed += len(blob)
+                self._seen += 1
+                if self._seen % self._stride == 0:
+                    self._samples.append(rest)
+                    if len(self._samples) >= self._wanted:
+                        self._review()
 
     def _review(self) -> None:
         """With a full sample: learn where the last dictionary was hasty, or facts have changed."""

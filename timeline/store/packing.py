@@ -30,10 +30,18 @@ from timeline.domain import (
     Status,
     Stored,
 )
-from timeline.ingest.identity import from_text, id_of, tie, to_text, usable
+from timeline.ingest.identity import (
+    PARENT,
+    REGULAR,
+    TRACE,
+    from_hex,
+    from_text,
+    id_of,
+    tie,
+    to_text,
+    usable,
+)
 
-# What stands among the ids, in this order, if anything.
-_REGULAR, _TRACE, _PARENT = 1, 2, 4
 _VARIANT, _PARTIAL, _SAMPLED, _LATER = 1, 2, 4, 8
 _EVENT_KINDS: Final = frozenset(get_args(EventKind))
 _NO_SCOPE: Final = Scope()
@@ -94,7 +102,6 @@ class _Rest(msgspec.Struct, array_like=True, gc=False):
     more: _OfSpan | _OfEvent | None
 
 
-_HEADS: Final = tuple(bytes((which,)) for which in range(8))
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Rest).decode
 
@@ -105,26 +112,14 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
     Raises ``ValueError``, ``TypeError`` or ``OverflowError`` for what MessagePack cannot hold.
     """
     fact, receipt = stored.fact, stored.receipt
-    which, ids, irregular = 0, b"", None
-    regular = _regular(stored)
-    if regular is None:
+    ids, irregular = stored.ids or _ids(stored), None
+    which = ids[0]
+    if not which & REGULAR:
         irregular = (receipt.id, receipt.identity, receipt.content, receipt.tie, receipt.request)
-    else:
-        which, ids = _REGULAR, regular
     ref = None
-    if fact.ref is not None:
-        trace_id, span_id = from_hex(fact.ref.trace_id, 16), from_hex(fact.ref.span_id, 8)
-        if trace_id is not None and span_id is not None:
-            which, ids = which | _TRACE, ids + trace_id + span_id
-        else:
-            ref = (fact.ref.trace_id, fact.ref.span_id)
-    if isinstance(fact, Span):
-        later = fact.end
-        parent = None if fact.parent is None else from_hex(fact.parent, 8)
-        if parent is not None:
-            which, ids = which | _PARENT, ids + parent
-    else:
-        later, parent = fact.observed, None
+    if fact.ref is not None and not which & TRACE:
+        ref = (fact.ref.trace_id, fact.ref.span_id)
+    later = fact.end if isinstance(fact, Span) else fact.observed
     received, length, mark = _distances(fact.at, later, receipt.received)
     marks = receipt.variant * _VARIANT | receipt.partial * _PARTIAL | receipt.sampled * _SAMPLED | mark
     scope, dropped, message, event = fact.scope, fact.dropped, fact.message, fact.event
@@ -154,9 +149,28 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
         _flat(fact.entities),
         _flat(fact.context),
         fact.attributes,
-        _more_of_span(fact, length, parent) if isinstance(fact, Span) else _more_of_event(fact, length),
+        _more_of_event(fact, length)
+        if isinstance(fact, Event)
+        else _more_of_span(fact, length, literal=None if which & PARENT else fact.parent),
     )
-    return _HEADS[which] + ids, _encode(rest)
+    return ids, _encode(rest)
+
+
+def _ids(stored: Stored) -> bytes:
+    """What stands among the ids of a fact, and those."""
+    which, ids, fact = 0, b"", stored.fact
+    regular = _regular(stored)
+    if regular is not None:
+        which, ids = REGULAR, regular
+    if fact.ref is not None:
+        trace_id, span_id = from_hex(fact.ref.trace_id, 16), from_hex(fact.ref.span_id, 8)
+        if trace_id is not None and span_id is not None:
+            which, ids = which | TRACE, ids + trace_id + span_id
+    if isinstance(fact, Span) and fact.parent is not None:
+        parent = from_hex(fact.parent, 8)
+        if parent is not None:
+            which, ids = which | PARENT, ids + parent
+    return bytes((which,)) + ids
 
 
 def _distances(at: int | None, later: int | None, received: int) -> tuple[int, int | None, int]:
@@ -172,15 +186,15 @@ def unpack(ids: bytes, rest: bytes) -> Stored:
     which, at = ids[0], 1
     row = _decode(rest)
     content = identity = request = trace_id = span_id = parent = ""
-    if which & _REGULAR:
+    if which & REGULAR:
         content, identity = ids[1:17].hex(), to_text(ids[17:29])
         request, at = ids[29:37].hex(), 37
-    if which & _TRACE:
+    if which & TRACE:
         trace_id, span_id, at = ids[at : at + 16].hex(), ids[at + 16 : at + 24].hex(), at + 24
-    if which & _PARENT:
+    if which & PARENT:
         parent = ids[at : at + 8].hex()
     ref = None
-    if which & _TRACE:
+    if which & TRACE:
         ref = SpanRef(trace_id=trace_id, span_id=span_id)
     elif row.ref is not None:
         ref = SpanRef(trace_id=row.ref[0], span_id=row.ref[1])
@@ -210,17 +224,6 @@ def unpack(ids: bytes, rest: bytes) -> Stored:
             sampled=bool(row.marks & _SAMPLED),
         ),
     )
-
-
-def from_hex(text: str, size: int) -> bytes | None:
-    """The bytes that lower-case hexadecimal text stands for; ``None`` for any other text."""
-    if len(text) != 2 * size:
-        return None
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        return None
-    return raw if raw.hex() == text else None
 
 
 def _regular(stored: Stored) -> bytes | None:
@@ -263,9 +266,8 @@ def _flat(entities: tuple[Entity, ...]) -> tuple[str, ...]:
     return tuple(part for entity in entities for part in (entity.type, entity.id))
 
 
-def _more_of_span(span: Span, length: int | None, parent: bytes | None) -> _OfSpan | None:
+def _more_of_span(span: Span, length: int | None, literal: str | None) -> _OfSpan | None:
     end = span.end if length is None else None
-    literal = span.parent if parent is None else None
     if (
         span.status == "unset"
         and end is None

@@ -2,7 +2,8 @@
 
 **Writing.** ``write`` takes facts and returns one outcome per fact, in order, when all
 of them are durable; else it raises ``Unavailable`` and the whole batch may be written
-again, in any batch, order or process. Writing twice is writing once:
+again, in any batch, order or process. Where only a part of the store is away, that is
+``PartlyStored``: it says what is durable all the same. Writing twice is writing once:
 
 * ``stored``: the id was new.
 * ``already``: the id is known with the same ``content``. ``request`` is the request
@@ -22,10 +23,12 @@ placed by its received time in every window (``search.query.Window``).
 one place. A question that cannot be answered raises; it is never an empty page. An answer
 that is not whole (failed shard, time-out) says so in ``partial``, one sentence per reason.
 
-* ``search`` returns rows in total order by (placed time, ``tie``, id) or, for
+* ``search`` returns facts in total order by (placed time, ``tie``, id) or, for
   ``received``, by (received, ``tie``, id). A cursor is taken back by the same question in the
   same order, also when its range has moved on. Following ``next`` to the end skips and repeats nothing
-  on a still set. Variants are rows too, marked.
+  on a still set. Variants are among them, marked.
+* ``overview`` says what ``search`` and ``count`` (with ``limit=count_to``) say, and the first and last
+  placed time of every match, in one go: what a list needs that counts and judges what it shows.
 * ``count`` counts facts; variants are counted apart. ``at_least`` is true where the
   count stopped at ``limit``.
 * ``facets`` counts the values of built-in fields (``search.query.FACETS``) over every match,
@@ -38,6 +41,8 @@ that is not whole (failed shard, time-out) says so in ``partial``, one sentence 
 * ``get`` returns whole facts by id, in the order asked, ``None`` for each unknown one.
   ``group`` returns all facts of one identity (the fact, and its variants), smallest
   content hash first.
+* ``missing`` names parts of a window that were taken out of every answer, such as an index that
+  an operator closed; it answers from what is known, and never waits long.
 * ``sightings`` answers many questions at once: count, first, last, newest.
 
 **Values.** Attributes come back as sent: dots, empty keys, 64 KiB, emoji, NUL, integers past
@@ -80,7 +85,8 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from timeline.domain import Row, Stored
-from timeline.search.query import Query
+from timeline.errors import StoreUnavailable
+from timeline.search.query import Query, Window
 
 Order = Literal["newest", "oldest", "received"]  # received: newest received first
 COHORT_LIMIT: Final = 1_000  # most entities on a page of a cohort
@@ -100,12 +106,28 @@ class ItemReport(_Answer, frozen=True):
     partial: bool = False  # it has more values or words than are indexed
 
 
-class Page(_Answer, frozen=True):
-    """Rows in order; ``next`` continues, ``None`` ends the list."""
+class PartlyStored(StoreUnavailable):
+    """Some facts of a write wait for a part of the store that is away; the others are durable.
 
-    rows: tuple[Row, ...]
+    ``reports`` has one place per fact, in order, ``None`` for each that waits.
+    """
+
+    def __init__(self, cause: StoreUnavailable, reports: Sequence[ItemReport | None]) -> None:
+        super().__init__(cause.message, remedy=cause.remedy)
+        self.reports = tuple(reports)
+
+
+class Page(_Answer, frozen=True):
+    """Facts in order; ``next`` continues, ``None`` ends the list."""
+
+    facts: tuple[Stored, ...]
     next: str | None = None
     partial: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The facts as lines of a list."""
+        return tuple(map(Row.of, self.facts))
 
 
 class Count(_Answer, frozen=True):
@@ -149,6 +171,23 @@ class Sighting(_Answer, frozen=True):
     last: int | None = None
     newest: Row | None = None
     partial: tuple[str, ...] = ()
+
+
+class Overview(_Answer, frozen=True):
+    """A page of what a question matches, how many there are, and the ends of them all.
+
+    ``first`` and ``last`` are placed times (ns), of variants too.
+    """
+
+    page: Page
+    count: Count
+    first: int | None = None
+    last: int | None = None
+
+    @property
+    def partial(self) -> tuple[str, ...]:
+        """Why any of it is not whole."""
+        return tuple(dict.fromkeys((*self.page.partial, *self.count.partial)))
 
 
 class StepSeen(_Answer, frozen=True, kw_only=True):
@@ -225,6 +264,9 @@ class Store(Protocol):
     visibility_lag: int
     """A write confirmed longer ago than this many ns is seen by every search."""
 
+    elsewhere: bool
+    """Whether other processes store: a writer that ends while it waits for them ended for no fact's sake."""
+
     def prepare(self) -> None:
         """Create or open what is needed; harmless when called again."""
 
@@ -234,10 +276,21 @@ class Store(Protocol):
     def search(
         self, query: Query, *, limit: int = 50, order: Order = "newest", cursor: str | None = None
     ) -> Page:
-        """One page of rows; raises ``BadQuery`` for a cursor that is not ours."""
+        """One page of facts; raises ``BadQuery`` for a cursor that is not ours."""
 
     def count(self, query: Query, *, limit: int | None = None) -> Count:
         """How many match, exactly unless ``limit`` cuts it short."""
+
+    def overview(
+        self,
+        query: Query,
+        *,
+        limit: int = 50,
+        order: Order = "newest",
+        cursor: str | None = None,
+        count_to: int | None = None,
+    ) -> Overview:
+        """A page, the count and the ends of all matches; raises ``BadQuery`` as ``search`` does."""
 
     def facets(self, query: Query, fields: Sequence[str], *, limit: int = 10) -> list[Facet]:
         """Value counts for each name asked, in the order asked."""
@@ -256,6 +309,9 @@ class Store(Protocol):
 
     def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
         """One sighting per query, in order."""
+
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each part of the window that no answer holds; does not wait for a store that is away."""
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
         """Remove facts placed before ``before`` (ns), and summaries; returns how many facts went."""

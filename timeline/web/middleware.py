@@ -8,9 +8,11 @@ from typing import Any
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from timeline.store.patience import patience
 from timeline.web import problems
 
 _MOST = 9 << 20  # bytes of a form or an API body: 10,000 ids with room to spare
+WAITS = 5.0  # s that a question waits for the store in all
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -31,6 +33,18 @@ class SecurityHeaders:
         if not request.path.startswith("/static/"):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+class Patience:
+    """Bounds how long an answer waits for a store that is silent; a file that streams is no such answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on, within the bound."""
+        with patience(WAITS):
+            return self._get_response(request)
 
 
 def _too_large(request: HttpRequest) -> HttpResponse | None:

@@ -34,7 +34,7 @@ from timeline.web.contexts.home import home_page
 from timeline.web.contexts.search import search_page, syntax_error
 from timeline.web.contexts.trace import FIRST_ROWS, rows_json, trace_page
 from timeline.web.contexts.trace import KEPT as TRACE_PARAMETERS
-from timeline.web.problems import status_of
+from timeline.web.problems import status_of, waiting
 
 log = logging.getLogger(__name__)
 View = Callable[..., HttpResponse]
@@ -50,6 +50,7 @@ def error_page(
     sentence: str,
     *,
     detail: str = "",
+    waits: str = "",
     remedy: str = "",
     column: int | None = None,
 ) -> HttpResponse:
@@ -59,6 +60,7 @@ def error_page(
         "status": status,
         "sentence": sentence,
         "detail": detail,
+        "waits": waits,
         "remedy": remedy,
         "column": column,
     }
@@ -79,7 +81,14 @@ def answered(view: View) -> View:
             status, title = status_of(error)
             if status >= 500:
                 log.warning("%s: %s", title, error)
-            return error_page(request, status, f"{title}.", detail=error.message, remedy=error.remedy)
+            return error_page(
+                request,
+                status,
+                f"{title}.",
+                detail=error.message,
+                waits=waiting(error),
+                remedy=error.remedy,
+            )
 
     return wrapped
 

@@ -12,10 +12,12 @@ from timeline.errors import (
     BadQuery,
     MalformedPayload,
     Rejected,
+    StoreUnavailable,
     ThroughlineError,
     TooLarge,
     Unavailable,
 )
+from timeline.web import words
 
 log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[ThroughlineError], int, str], ...] = (
@@ -52,4 +54,20 @@ def of(error: ThroughlineError, *, logged: bool = True) -> HttpResponse:
     status, title = status_of(error)
     if status >= 500 and logged:
         log.warning("%s: %s", title, error)
-    return problem(status, title, error.message, remedy=error.remedy, column=getattr(error, "column", None))
+    members: dict[str, Any] = {"remedy": error.remedy, "column": getattr(error, "column", None)}
+    waits = waiting(error)
+    if isinstance(error, StoreUnavailable) and error.waiting is not None:
+        members["pending_requests"], members["pending_items"] = error.waiting
+    return problem(status, title, f"{error.message}. {waits}" if waits else error.message, **members)
+
+
+def waiting(error: ThroughlineError) -> str:
+    """What is stored and cannot be searched while the store is away, as a sentence; empty for nothing."""
+    if not isinstance(error, StoreUnavailable) or error.waiting is None or not any(error.waiting):
+        return ""
+    requests, items = error.waiting
+    verb = "waits" if requests == 1 else "wait"
+    return (
+        f"Stored, not yet searchable: {words.plural(requests, 'request')} with"
+        f" {words.plural(items, 'item')} {verb} in the inbox."
+    )

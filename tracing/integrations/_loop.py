@@ -51,6 +51,7 @@ class Loop:
         with guarded("process span"):
             self._open, self._around = (processing, get_current()), sys.exc_info()[1]
             attach(processing.context)
+            handover.end_with_process()
 
     def finish(self, error: BaseException | None = None) -> None:
         """The handler is done, with this error or with the one the caller has been dealing with since it began."""

@@ -15,7 +15,7 @@ YEAR_2100 = 4_102_444_800 * SECOND
 
 
 def test_an_id_is_twenty_url_safe_characters_that_start_with_its_ms() -> None:
-    fact_id, identity = identify("main", ("span", "a", "b"), NOW + 123_456_789)
+    fact_id, identity, _ = identify("main", ("span", "a", "b"), NOW + 123_456_789)
     assert (len(fact_id), len(identity)) == (20, 16)
     assert moment(fact_id) == (NOW + 123_456_789) // 1_000_000
     assert set(fact_id) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -34,7 +34,7 @@ def test_an_id_is_twenty_url_safe_characters_that_start_with_its_ms() -> None:
     ],
 )
 def test_only_times_from_2000_to_2099_place_an_id(at: int | None, placed: bool) -> None:
-    fact_id, _ = identify("main", ("log", 1), at)
+    fact_id, _, _ = identify("main", ("log", 1), at)
     assert placed == usable(at)
     assert (at // 1_000_000 if placed and at is not None else 0) == moment(fact_id)
 
@@ -106,5 +106,5 @@ def test_a_sequence_that_is_no_number_does_not_order(sequence: str | None) -> No
 def test_a_tie_always_fits_62_bits(
     sequence: str | None, at: int | None, observed: int | None, position: int
 ) -> None:
-    fact_id, _ = identify("main", ("x", position), at)
+    fact_id, _, _ = identify("main", ("x", position), at)
     assert 0 <= tie(sequence=sequence, at=at, observed=observed, position=position, fact_id=fact_id) < 2**62

@@ -24,6 +24,7 @@ from timeline.search.times import (
     parse_duration,
     parse_time,
     parse_window,
+    retention_edge,
 )
 
 NOW = 1_795_286_650_123_456_789  # 2026-11-21T18:44:10.123456789Z
@@ -219,3 +220,10 @@ def test_no_text_raises_anything_but_a_bad_query(text: str) -> None:
     ):
         with suppress(BadQuery):
             read()
+
+
+def test_facts_are_kept_for_whole_days_and_go_at_midnight() -> None:
+    midnight = 20_000 * DAY
+    assert midnight - 14 * DAY == retention_edge(midnight, 14)
+    assert midnight - 14 * DAY == retention_edge(midnight + DAY - 1, 14)
+    assert midnight - 13 * DAY == retention_edge(midnight + DAY, 14)

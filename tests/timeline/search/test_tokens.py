@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from tests import builders as b
 from timeline.domain import EventInfo, Message, Scope
 from timeline.search import tokens as t
+from timeline.search.fact_tokens import fact_tokens
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
 def tokens_of(fact) -> list[str]:
     """The exact tokens of a fact."""
-    return t.fact_tokens(fact).kv.split(" ")
+    return fact_tokens(b.stored(fact)).kv.split(" ")
 
 
 @pytest.mark.parametrize(
@@ -279,11 +280,11 @@ def test_the_key_of_a_message_of_another_system_has_our_own_name() -> None:
 
 
 def test_a_fact_with_more_words_or_leaves_than_the_limit_is_partly_indexed() -> None:
-    assert t.fact_tokens(b.event(body={str(n): n for n in range(201)})).partial
-    assert not t.fact_tokens(b.event(body={str(n): n for n in range(200)})).partial
-    assert t.fact_tokens(b.event(kind="log", body="w " * 20_001)).partial
-    assert t.fact_tokens(b.event(kind="log", body="x" * 400_000)).partial
-    assert not t.fact_tokens(b.event(kind="log", body="w " * 2_000)).partial
+    assert fact_tokens(b.stored(b.event(body={str(n): n for n in range(201)}))).partial
+    assert not fact_tokens(b.stored(b.event(body={str(n): n for n in range(200)}))).partial
+    assert fact_tokens(b.stored(b.event(kind="log", body="w " * 20_001))).partial
+    assert fact_tokens(b.stored(b.event(kind="log", body="x" * 400_000))).partial
+    assert not fact_tokens(b.stored(b.event(kind="log", body="w " * 2_000))).partial
 
 
 def test_resources_shared_by_many_facts_are_not_mixed_up() -> None:

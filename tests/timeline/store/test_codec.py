@@ -72,7 +72,9 @@ def test_a_whole_corpus_comes_back_through_dictionaries_and_takes_less_room() ->
     packer = Packer(Codec(shelf))
     packer.start()
     facts = list(b.facts(6_000))
-    packed = [packer.pack(stored) for stored in facts]
+    packed = []
+    for start in range(0, len(facts), 100):
+        packed += packer.pack([pack(stored) for stored in facts[start : start + 100]])
     assert [1] == shelf.numbers()
     other = Codec(shelf)
     for stored, blob in zip(facts, packed, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from timeline.errors import StoreUnavailable
 from timeline.search.query import All, AttributeIs, FieldIs, Window
 from timeline.store.elasticsearch import bulk, client, days, expiry, fetch
 from timeline.store.elasticsearch.store import ElasticsearchStore
+from timeline.store.port import PartlyStored
 
 pytestmark = pytest.mark.server
 DAY = "2026.09.21"  # of ``b.NOW``
@@ -60,7 +62,6 @@ def site() -> Iterator[Site]:
     yield site
     if left := site.days():
         site.ask("DELETE", "/" + ",".join(left))
-    site.ask("DELETE", "/_index_template/{}-facts")
 
 
 @pytest.fixture
@@ -80,11 +81,9 @@ def test_an_index_of_another_version_is_named_and_not_touched(site: Site, store:
 
 
 def test_an_index_that_is_not_ours_is_named_and_not_touched(site: Site, store: ElasticsearchStore) -> None:
-    site.ask("DELETE", "/_index_template/{}-facts")
     site.ask("PUT", "/{}-facts-mine")
     with pytest.raises(StoreUnavailable, match="is not ours"):
         store.prepare()
-    site.ask("PUT", "/_index_template/{}-facts", {"index_patterns": ["nothing"]})
 
 
 def test_facts_go_to_the_index_of_their_own_day_and_odd_ones_apart(
@@ -280,3 +279,23 @@ def test_a_cluster_that_goes_away_is_unavailable_and_keeps_all_it_confirmed() ->
         assert ["already"] * 200 + ["stored"] * 200 == [report.outcome for report in reports]
         assert facts == sorted(store.facts_of(asking(All())), key=lambda stored: stored.receipt.tie)
         store.close()
+
+
+def test_a_day_that_is_blocked_holds_no_other_day_back(
+    site: Site, store: ElasticsearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LOST", 0.2)
+    store.write([b.stored()])
+    site.ask("PUT", f"/{{}}-facts-{DAY}/_block/write")
+    facts = [b.stored(b.span(number=n, start=b.NOW + n % 2 * b.DAY)) for n in range(2, 12)]
+    for _ in range(2):  # the second time the day is known to be away, and nothing is waited for
+        began = time.monotonic()
+        with pytest.raises(PartlyStored) as raised:
+            store.write(facts)
+        outcomes = [report and report.outcome for report in raised.value.reports]
+        assert [None] * 5 == outcomes[::2]
+        assert None not in outcomes[1::2]
+    assert time.monotonic() - began < bulk.PATIENCE / 2
+    site.ask("PUT", f"/{{}}-facts-{DAY}/_settings", {"index.blocks.write": None})
+    monkeypatch.setattr(store._writer, "_away", {})
+    assert ["stored", "already"] * 5 == [report.outcome for report in store.write(facts)]

@@ -137,7 +137,7 @@ def test_dictionaries_are_learnt_soon_then_from_more_and_again_when_facts_change
     packer.start()
 
     def pack(facts: Iterable[Stored]) -> int:
-        kept.extend((stored, packer.pack(stored)) for stored in facts)
+        kept.extend((stored, packer.pack([packing.pack(stored)])[0]) for stored in facts)
         return len(list(tmp_path.glob("*.dictionary")))
 
     assert 0 == pack(b.facts(399))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import confluent_kafka
 import pytest
 from confluent_kafka import KafkaException
 from opentelemetry.context import Context
@@ -13,6 +14,7 @@ from opentelemetry.trace import StatusCode
 
 from tracing import entity, envelope, propagation
 from tracing.guard import losses
+from tracing.integrations import confluent_kafka as traced
 from tracing.integrations.confluent_kafka import Consumer, Producer
 from tracing.testing import Capture
 
@@ -99,8 +101,6 @@ def test_the_consumers_span_is_a_child_of_the_producers_across_the_broker(
 def test_poison_headers_neither_stop_the_consumer_nor_survive_a_republish(
     capture: Capture, broker: str, producer: Producer, consumer: Consumer, topic: str, headers: Any
 ) -> None:
-    import confluent_kafka
-
     plain = confluent_kafka.Producer({"bootstrap.servers": broker})
     plain.produce(topic, b"x", headers=headers if isinstance(headers, dict) else list(headers))
     plain.flush(20)
@@ -198,3 +198,97 @@ def test_what_the_client_refuses_is_raised_and_its_span_ended(
     with pytest.raises(KafkaException):
         closed.commit(asynchronous=False)
     closed.close()
+
+
+def test_the_clients_own_settings_of_reports_keep_their_meaning(
+    capture: Capture, broker: str, topic: str
+) -> None:
+    seen: list[Any] = []
+    config = {"bootstrap.servers": broker, "on_delivery": lambda error, message: seen.append(error)}
+    asked = Producer(config, provider=capture.provider)
+    asked.produce(topic, b"1")
+    asked.flush(20)
+    assert [None] == seen
+    silent = Producer(config | {"delivery.report.only.error": True}, provider=capture.provider)
+    silent.produce(topic, b"2")
+    silent.flush(20)
+    assert [None] == seen
+    assert 2 == len(capture.spans(f"send {topic}")), "spans end though the application is not told"
+
+
+def test_commits_of_offsets_or_of_everything_settle_what_came_before(
+    capture: Capture, broker: str, producer: Producer, topic: str
+) -> None:
+    for number in range(3):
+        producer.produce(topic, str(number), partition=0)
+    producer.flush(20)
+    config = {
+        "bootstrap.servers": broker,
+        "group.id": topic,
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+    }
+    with Consumer(config, provider=capture.provider) as taking:
+        taking.subscribe([topic])
+        got: list[Any] = []
+        while len(got) < 3:
+            got += until(lambda: taking.consume(3, 1))
+        taking.commit(offsets=[confluent_kafka.TopicPartition(topic, 0, 1)], asynchronous=False)
+        taking.commit(asynchronous=False)
+        taking.commit(asynchronous=True)
+    sends = [span.context.span_id for span in capture.spans(f"send {topic}")]
+    settles = [[link.context.span_id for link in span.links] for span in capture.spans(f"commit {topic}")]
+    assert [sends[:1], sends[1:]] == settles
+
+
+def test_instrument_covers_what_was_imported_earlier_and_uninstrument_puts_it_back(capture: Capture) -> None:
+    before = confluent_kafka.Producer, confluent_kafka.DeserializingConsumer
+    traced.instrument(provider=capture.provider)
+    traced.instrument(provider=capture.provider)
+    assert issubclass(confluent_kafka.Producer, Producer)
+    assert confluent_kafka.cimpl.Producer is confluent_kafka.Producer
+    traced.uninstrument()
+    assert before == (confluent_kafka.Producer, confluent_kafka.DeserializingConsumer)
+
+
+def test_a_message_that_cannot_be_deserialized_has_a_handling_that_failed(
+    capture: Capture, broker: str, producer: Producer, topic: str
+) -> None:
+    producer.produce(topic, b"\xff")
+    producer.flush(20)
+
+    def broken(value: bytes, _: Any) -> Any:
+        raise ValueError("not a bet")
+
+    traced.instrument(provider=capture.provider)
+    try:
+        taking = confluent_kafka.DeserializingConsumer(
+            {
+                "bootstrap.servers": broker,
+                "group.id": topic,
+                "auto.offset.reset": "earliest",
+                "value.deserializer": broken,
+            }
+        )
+        taking.subscribe([topic])
+        with pytest.raises(confluent_kafka.error.ValueDeserializationError):
+            until(lambda: taking.poll(1))
+        taking.close()
+    finally:
+        traced.uninstrument()
+    assert "ValueDeserializationError" == capture.attributes(f"process {topic}")["error.type"]
+
+
+def test_process_is_there_for_consumers_that_nobody_traces(
+    broker: str, producer: Producer, topic: str
+) -> None:
+    producer.produce(topic, b"1")
+    producer.flush(20)
+    plain = confluent_kafka.Consumer(
+        {"bootstrap.servers": broker, "group.id": f"{topic}-plain", "auto.offset.reset": "earliest"}
+    )
+    plain.subscribe([topic])
+    message = until(lambda: plain.poll(1))
+    with traced.process(plain, message) as span:
+        assert not span.is_recording()
+    plain.close()

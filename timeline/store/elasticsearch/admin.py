@@ -1,34 +1,24 @@
-"""Making, recognising and judging the indices of one prefix, and the shelf of dictionaries."""
+"""Making, recognising and judging the indices of one prefix."""
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from typing import Any, Final
+from typing import Any
 
 from timeline.errors import StoreUnavailable
 from timeline.store.elasticsearch import mapping
-from timeline.store.elasticsearch.client import Cluster, status_of
+from timeline.store.elasticsearch.client import Cluster
 
 
-def prepare(cluster: Cluster) -> None:
-    """Put the template; raises ``StoreUnavailable`` where another release or product wrote here."""
-    _check_versions(cluster)
+def recognise(cluster: Cluster) -> None:
+    """Raise ``StoreUnavailable`` where another release or product wrote here."""
     prefix = cluster.prefix
-    cluster.ask(
-        "PUT",
-        f"/_index_template/{prefix}-facts",
-        mapping.facts_template(prefix),
-        doing="putting the index template",
-    )
+    _recognise_indices(cluster, f"{mapping.facts_pattern(prefix)},{prefix}-dictionaries*,{prefix}-entities*")
 
 
-def _check_versions(cluster: Cluster) -> None:
-    patterns = (
-        f"{mapping.facts_pattern(cluster.prefix)},{cluster.prefix}-dictionaries*,{cluster.prefix}-entities*"
-    )
+def _recognise_indices(cluster: Cluster, indices: str) -> None:
     found = cluster.ask(
         "GET",
-        f"/{patterns}/_mapping",
+        f"/{indices}/_mapping",
         params={"filter_path": "-*.mappings.properties", "ignore_unavailable": "true"},
         doing="reading the versions of the indices",
     )
@@ -47,13 +37,22 @@ def _check_versions(cluster: Cluster) -> None:
             )
 
 
-def ensure(cluster: Cluster, index: str, body: dict[str, Any]) -> None:
-    """Make an index where it is missing."""
+def ensure(cluster: Cluster, index: str, body: dict[str, Any]) -> bool:
+    """Make an index and the way into it where they are missing; true where the index was made now.
+
+    Raises ``StoreUnavailable`` where there is an index of that name which is not ours.
+    """
+    alias = mapping.way_in(index, cluster.prefix)
     try:
-        cluster.ask("PUT", f"/{index}", body, doing=f"making index {index}")
+        cluster.ask("PUT", f"/{index}", {**body, "aliases": {alias: {}}}, doing=f"making index {index}")
     except StoreUnavailable as error:
         if "resource_already_exists_exception" not in error.message:
             raise
+    else:
+        return True
+    _recognise_indices(cluster, index)
+    cluster.found("PUT", f"/{index}/_alias/{alias}", doing=f"opening the way into {index}")
+    return False
 
 
 def check(cluster: Cluster) -> None:
@@ -94,50 +93,3 @@ def size(cluster: Cluster) -> dict[str, int]:
         "facts": int(every.get("primaries", {}).get("docs", {}).get("count", 0)),
         "bytes": int(every.get("total", {}).get("store", {}).get("size_in_bytes", 0)),
     }
-
-
-class Shelf:
-    """Dictionaries as documents; their number is their id, so none is ever replaced."""
-
-    remedy: Final = "restore the index of facts and the one of dictionaries from one snapshot"
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._index = mapping.dictionaries_index(cluster.prefix)
-
-    def numbers(self) -> list[int]:
-        """The dictionaries there are, those of this moment included."""
-        refreshed = self._cluster.found("POST", f"/{self._index}/_refresh", doing="looking for dictionaries")
-        if refreshed is None:
-            return []
-        answer = self._cluster.ask(
-            "POST",
-            f"/{self._index}/_search",
-            {"size": 1000, "_source": False, "docvalue_fields": ["number"], "sort": ["number"]},
-            params={"allow_partial_search_results": "false"},
-            doing="looking for dictionaries",
-        )
-        return [int(hit["fields"]["number"][0]) for hit in answer["hits"]["hits"]]
-
-    def load(self, number: int) -> bytes | None:
-        """A dictionary, if there is one of that number."""
-        found = self._cluster.found("GET", f"/{self._index}/_doc/{number}", doing="reading a dictionary")
-        return b64decode(found["_source"]["data"]) if found else None
-
-    def keep(self, number: int, data: bytes) -> bool:
-        """Keep a new dictionary durably; false where another process took the number."""
-        ensure(self._cluster, self._index, mapping.dictionaries_body())
-        document = {"number": number, "data": b64encode(data).decode("ascii")}
-        try:
-            self._cluster.ask(
-                "PUT",
-                f"/{self._index}/_doc/{number}",
-                document,
-                params={"op_type": "create"},
-                doing="keeping a dictionary",
-            )
-        except StoreUnavailable as error:
-            if isinstance(error.__cause__, Exception) and status_of(error.__cause__) == 409:
-                return False
-            raise
-        return True

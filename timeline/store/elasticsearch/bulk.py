@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
@@ -22,22 +22,28 @@ from timeline.store.elasticsearch.client import (
     BUSY,
     CLIENT_ERRORS,
     Cluster,
+    item_failure,
     pause,
     status_of,
     translate,
 )
 from timeline.store.elasticsearch.days import Days
-from timeline.store.elasticsearch.document import Line, prepare, replaced
+from timeline.store.elasticsearch.document import Line, prepare
 from timeline.store.elasticsearch.fetch import Fetch
-from timeline.store.port import ItemReport
+from timeline.store.elasticsearch.shelf import Standing
+from timeline.store.port import ItemReport, PartlyStored
 
 BULK_BYTES: Final = 3_000_000
 UNDER_WAY: Final = 2  # bulks of one process at a time
+MADE_TOGETHER: Final = 500  # facts: a third of a bulk
 PATIENCE: Final = 30.0  # s that a batch waits for a busy cluster
+LOST: Final = 3.0  # s that it waits for a day whose shard is away or blocked: other days go on
+HELD: Final = 8.0  # s after which such a day is tried again
 # a shard that is away is not waited for inside a request: the others' answers would wait with it
 ANSWER: Final = {
     "filter_path": "items.*.status,items.*.error.type,items.*.error.reason",
     "timeout": "2s",
+    "require_alias": "true",  # never an index of the cluster's own making
 }
 # what is wrong with the item itself, and will be each time
 _HOPELESS: Final = frozenset(
@@ -51,6 +57,8 @@ _HOPELESS: Final = frozenset(
         "number_format_exception",
     }
 )
+# what keeps a whole day from being written to, until somebody lifts it
+_SHUT: Final = frozenset({"cluster_block_exception", "index_closed_exception"})
 
 
 class _Known(NamedTuple):
@@ -62,22 +70,27 @@ class _Known(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What became of one line: stored, there already, or refused with a reason."""
+    """What became of one line: stored, there already, refused with a reason, or waiting for its day."""
 
     there: bool = False
     reason: str = ""
+    waits: StoreUnavailable | None = None
 
 
 class Writer:
     """Writes to one cluster; safe for use by several threads."""
 
-    def __init__(self, cluster: Cluster, packer: Packer, fetch: Fetch, days: Days) -> None:
+    def __init__(
+        self, cluster: Cluster, packer: Packer, fetch: Fetch, days: Days, standing: Standing
+    ) -> None:
         self._cluster, self._packer, self._fetch, self._days = cluster, packer, fetch, days
         self._threads = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="throughline-bulk")
         self._turn = threading.Condition()
         self._running = 0
         self._closed = False
+        self._away: dict[str, tuple[float, StoreUnavailable]] = {}  # days, until when, and why
         self._touched: set[str] = set()  # days written and not refreshed by us since
+        self._standing = standing
 
     def write(self, facts: Sequence[Stored], *, visible: bool) -> list[ItemReport]:
         """One outcome per fact, in order, once all are durable."""
@@ -86,23 +99,34 @@ class Writer:
                 raise StoreUnavailable("the store was closed", remedy="write after the restart")
             self._running += 1
         try:
-            if facts:
-                self._packer.start()
-            reports = _Batch(self, facts).run()
+            if not facts:
+                return []
+            self._packer.start()
+            mark = self._standing.begin(self._packer)
+            batch = _Batch(self, facts)
+            reports = batch.run()
+            self._standing.confirm(mark)
+            if batch.waits is not None:
+                raise PartlyStored(batch.waits, reports)
             if visible:
                 self.refresh()
-            return reports
+            return [report for report in reports if report is not None]
         finally:
             with self._turn:
                 self._running -= 1
                 self._turn.notify_all()
 
-    def line(self, stored: Stored) -> Line | str:
-        """The lines of a fact, or why it is refused."""
-        line = prepare(stored, self._cluster.prefix, self._packer)
-        if isinstance(line, str):
-            return line
-        return self._days.refusal(line.day) or line
+    def lines(self, facts: Iterable[Stored]) -> list[Line | str]:
+        """The lines of facts, in order; for one that is refused, why."""
+        lines = prepare(facts, self._cluster.prefix, self._packer)
+        return [line if isinstance(line, str) else self._days.refusal(line.day) or line for line in lines]
+
+    def away(self, day: str) -> StoreUnavailable | None:
+        """Why a day cannot be written to, where that was so a moment ago."""
+        if day not in self._away:
+            return None
+        until, why = self._away[day]
+        return why if time.monotonic() < until else None
 
     def refresh(self) -> None:
         """Let searches see what this process has written."""
@@ -139,15 +163,25 @@ class Writer:
         return self._threads.submit(self._store, lines)
 
     def _store(self, lines: Sequence[Line]) -> list[_Answer]:
-        """One bulk, again and again until each item has a lasting answer, within ``PATIENCE``."""
+        """One bulk, again and again until each item has a lasting answer, within ``PATIENCE``.
+
+        Items of a day that is away are given up after ``LOST``, and are answered as waiting.
+        """
         with self._turn:
             self._touched.update(line.day for line in lines)
         answers: list[_Answer | None] = [None] * len(lines)
         missing = list(range(len(lines)))
-        deadline, failures, size = time.monotonic() + PATIENCE, 0, len(lines)
+        began, failures, size = time.monotonic(), 0, len(lines)
         while missing:
             part = missing[:size]
-            failure = self._once([lines[place] for place in part], part, answers)
+            for day in sorted({lines[place].day for place in part}):
+                self._days.open(day)
+            failure, away = self._once([lines[place] for place in part], part, answers)
+            if away and time.monotonic() - began > LOST:
+                for place in missing:
+                    if (why := away.get(lines[place].day)) and answers[place] is None:
+                        answers[place] = _Answer(waits=why)
+                self._away |= {day: (time.monotonic() + HELD, why) for day, why in away.items()}
             left = [place for place in missing if answers[place] is None]
             moved, missing = len(left) < len(missing), left
             if failure is None:
@@ -157,15 +191,15 @@ class Writer:
             failures = 1 if moved else failures + 1
             size = max(1, size // 2)
             wait = pause(failures)
-            if time.monotonic() + wait > deadline:
+            if time.monotonic() + wait > began + PATIENCE:
                 raise failure
             time.sleep(wait)
         return [answer for answer in answers if answer is not None]
 
     def _once(
         self, lines: list[Line], places: list[int], answers: list[_Answer | None]
-    ) -> ThroughlineError | None:
-        """Send a bulk and note what is settled; a failure that may pass is returned."""
+    ) -> tuple[ThroughlineError | None, dict[str, StoreUnavailable]]:
+        """Send a bulk and note what is settled; what may pass is returned: a failure, and days that are away."""
         body = b"".join([line.data for line in lines])
         doing = f"storing {len(lines)} facts"
         try:
@@ -174,10 +208,11 @@ class Writer:
             failure = translate(error, doing)
             if status_of(error) in BUSY or (status_of(error) == 413 and len(lines) > 1):
                 failure.__cause__ = error
-                return failure
+                return failure, {}
             raise failure from error
         failed: ThroughlineError | None = None
-        for place, item in zip(places, items, strict=True):
+        away: dict[str, StoreUnavailable] = {}
+        for line, place, item in zip(lines, places, items, strict=True):
             result = item["create"]
             status = result["status"]
             if status == 201:
@@ -188,8 +223,16 @@ class Writer:
                 error_ = result["error"]
                 answers[place] = _Answer(reason=f"the cluster cannot keep it: {str(error_['reason'])[:300]}")
             else:
-                failed = failed or _item_failure(result, doing)
-        return failed
+                if status == 404:
+                    self._days.gone(line.day)
+                failed = item_failure(result, doing)
+                if status == 503 or result.get("error", {}).get("type") in _SHUT:
+                    away[line.day] = failed
+        if away:  # of a day that takes some of its facts the others only wait their turn
+            for line, item in zip(lines, items, strict=True):
+                if item["create"]["status"] in (201, 409):
+                    away.pop(line.day, None)
+        return failed, away
 
     def known(self, ids: Sequence[str]) -> dict[str, _Known]:
         """What is stored under these ids, in any workspace, and not only what was visible."""
@@ -208,19 +251,6 @@ class Writer:
                 self._turn.wait()
         self._threads.shutdown()
         self.refresh()
-
-
-def _item_failure(result: dict[str, Any], doing: str) -> StoreUnavailable:
-    error = result.get("error", {})
-    kind, reason = error.get("type", ""), str(error.get("reason", ""))[:300]
-    remedy = "look into the log of the cluster"
-    if kind == "cluster_block_exception":
-        remedy = "free disk on the nodes of the cluster; Elasticsearch then lifts the block"
-    elif kind == "validation_exception":
-        remedy = "raise cluster.max_shards_per_node, add nodes, or shorten the retention"
-    elif result["status"] == 429:
-        remedy = "the cluster is busy: give it time, or add nodes"
-    return StoreUnavailable(f"the cluster failed while {doing}: {kind} {reason}", remedy=remedy)
 
 
 def _parts(lines: Sequence[Line]) -> Iterable[slice]:
@@ -242,36 +272,37 @@ class _Batch:
         self._writer, self._facts = writer, facts
         self._reports: list[ItemReport | None] = [None] * len(facts)
         self._known: dict[str, _Known] = {}
+        self.waits: StoreUnavailable | None = None  # why some facts have no report
 
-    def run(self) -> list[ItemReport]:
+    def run(self) -> list[ItemReport | None]:
         """Store what is new first, then settle repeats and variants in the order they came."""
         waiting = list(range(len(self._facts)))
         while waiting:
             waiting = self._settle(self._first(waiting))
-        return [report for report in self._reports if report is not None]
+        return self._reports
 
     def _first(self, waiting: list[int]) -> list[int]:
         """Send the first fact of each id; returns the places that are still open, in order.
 
         A bulk leaves as soon as it is full, so the cluster works while the next is built.
         """
-        seen: set[str] = set()
+        news: dict[str, int] = {}
         later: list[int] = []
+        for place in waiting:
+            fact_id = self._facts[place].receipt.id
+            if fact_id in self._known or news.setdefault(fact_id, place) != place:
+                later.append(place)
         bulks: list[tuple[list[int], list[Line], Future[list[_Answer]]]] = []
         places: list[int] = []
         lines: list[Line] = []
         size = 0
-        for place in waiting:
-            stored = self._facts[place]
-            fact_id = stored.receipt.id
-            if fact_id in seen or fact_id in self._known:
-                later.append(place)
-                continue
-            line = self._writer.line(stored)
+        for place, line in self._lines(list(news.values())):
             if isinstance(line, str):
                 self._refuse(place, line)
                 continue
-            seen.add(fact_id)
+            if (why := self._writer.away(line.day)) is not None:
+                self.waits = why
+                continue
             places.append(place)
             lines.append(line)
             size += len(line.data)
@@ -287,6 +318,12 @@ class _Batch:
             self._known |= self._writer.known([self._facts[place].receipt.id for place in there])
         return sorted(there + later)
 
+    def _lines(self, places: list[int]) -> Iterator[tuple[int, Line | str]]:
+        """The lines of facts, made a few hundred at a time."""
+        for start in range(0, len(places), MADE_TOGETHER):
+            part = places[start : start + MADE_TOGETHER]
+            yield from zip(part, self._writer.lines(self._facts[place] for place in part), strict=True)
+
     def _note(self, places: list[int], lines: list[Line], answers: list[_Answer]) -> list[int]:
         """Reports for what was stored or refused; returns the places of what was there."""
         there = []
@@ -295,6 +332,8 @@ class _Batch:
                 there.append(place)
             elif answer.reason:
                 self._refuse(place, answer.reason)
+            elif answer.waits is not None:
+                self.waits = answer.waits
             else:
                 self._stored(place, line.stored, "stored")
         return there
@@ -314,7 +353,7 @@ class _Batch:
             else:
                 own = variant_id(stored)
                 if own not in self._known and own not in sending:
-                    line = self._writer.line(replaced(stored, id=own, variant=True))
+                    (line,) = self._writer.lines([stored.marked(id=own, variant=True)])
                     if isinstance(line, str):
                         self._refuse(place, line)
                         continue
@@ -343,6 +382,8 @@ class _Batch:
                 there.append((place, own))
             elif answer.reason:
                 self._refuse(place, answer.reason)
+            elif answer.waits is not None:
+                self.waits = answer.waits
             else:
                 self._stored(place, line.stored, "variant")
         if there:

@@ -2,7 +2,8 @@
 
 Every request passes ``Cluster.ask``; every exception class of the client has its line in
 ``translate``, so nothing of the library reaches a caller. Retries are ours: a node that does not
-answer is left for another, and a busy cluster is waited for, both within a bound.
+answer is left for another, and a busy cluster is waited for, both within a bound: where a
+question has a limit of its own (``timeline.store.patience``), within that.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from elastic_transport import BaseNode, Serializer
 
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.elasticsearch.address import Address
+from timeline.store.patience import left, rest, waiting
 
 TIMEOUT: Final = 30.0  # s for one answer
 PATIENCE: Final = 5.0  # s that a question waits for a busy cluster
@@ -89,10 +91,11 @@ _VERSIONS = (
     "install the client of the cluster's major version: elasticsearch 9 for a 9.x cluster, "
     "elasticsearch 8.19 (pip install 'elasticsearch>=8.19,<9') for an 8.19 cluster"
 )
+_CROWDED: Final = "raise cluster.max_shards_per_node, add nodes, or shorten the retention"
 _REMEDIES: Final = {
     400: "this release does not fit the cluster: update it, or open an issue with this message",
     401: "set the user and password in THROUGHLINE_STORE_URL",
-    403: "give the user of THROUGHLINE_STORE_URL all rights on its indices and their templates, "
+    403: "give the user of THROUGHLINE_STORE_URL all rights on its indices and their aliases, "
     "and check that no index is blocked",
     404: "run the worker once: it makes what is needed",
     409: "try again",
@@ -116,7 +119,11 @@ def _of_api(error: Exception, doing: str, *, question: bool) -> ThroughlineError
         )
     if status == 400 and question:
         return BadQuery(f"the cluster cannot answer this: {reason}", remedy="ask for less at once")
-    remedy = _REMEDIES.get(status, "look into the log of the cluster")
+    remedy = (
+        _CROWDED
+        if kind == "validation_exception"
+        else _REMEDIES.get(status, "look into the log of the cluster")
+    )
     return StoreUnavailable(f"the cluster failed while {doing} ({status}): {kind} {reason}", remedy=remedy)
 
 
@@ -138,6 +145,20 @@ def translate(error: Exception, doing: str, *, question: bool = False) -> Throug
             remedy="check that nothing else answers at THROUGHLINE_STORE_URL",
         )
     return StoreUnavailable(f"the cluster cannot be reached while {doing}: {said}", remedy=_AWAY)
+
+
+def item_failure(result: dict[str, Any], doing: str) -> StoreUnavailable:
+    """Our error for an item of a bulk that may be stored later."""
+    error = result.get("error", {})
+    kind, reason = error.get("type", ""), str(error.get("reason", ""))[:300]
+    remedy = "look into the log of the cluster"
+    if kind == "cluster_block_exception":
+        remedy = "free disk on the nodes of the cluster; Elasticsearch then lifts the block"
+    elif result["status"] == 404:
+        remedy = "its index is made again by itself"
+    elif result["status"] == 429:
+        remedy = "the cluster is busy: give it time, or add nodes"
+    return StoreUnavailable(f"the cluster failed while {doing}: {kind} {reason}", remedy=remedy)
 
 
 CLIENT_ERRORS: Final = (elastic_transport.ApiError, elastic_transport.TransportError)
@@ -178,10 +199,10 @@ class Cluster:
             except CLIENT_ERRORS as error:
                 failures += 1
                 wait = pause(failures)
-                patience = {429: PATIENCE, 503: STARTING}.get(status_of(error), 0.0)
-                if time.monotonic() + wait - asked > patience:
+                patience, limit = {429: PATIENCE, 503: STARTING}.get(status_of(error), 0.0), left()
+                if time.monotonic() + wait - asked > patience or (limit is not None and wait >= limit):
                     raise translate(error, doing, question=question) from error
-                time.sleep(wait)
+                rest(wait)
 
     def once(
         self,
@@ -194,13 +215,19 @@ class Cluster:
     ) -> Any:
         """As ``ask``, once, with the client's own errors; a node that cannot be reached is left for another."""
         headers = LINES if lines else JSON if body is not None else {"accept": "application/json"}
-        left = self._nodes
+        nodes = self._nodes
         while True:
+            client, limit = self._client, left()
+            if limit == 0:
+                raise elastic_transport.ConnectionTimeout("there is no time left")
+            if limit is not None and limit < TIMEOUT:
+                client = client.options(request_timeout=limit)
             try:
-                answer = self._client.perform_request(method, path, params=params, headers=headers, body=body)
+                with waiting():
+                    answer = client.perform_request(method, path, params=params, headers=headers, body=body)
             except elastic_transport.ConnectionError:
-                left -= 1
-                if left <= 0:
+                nodes -= 1
+                if nodes <= 0:
                     raise
             else:
                 return answer.body
@@ -229,4 +256,13 @@ def lines(items: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(orjson.dumps(item) + b"\n" for item in items)
 
 
-__all__ = ["CLIENT_ERRORS", "Cluster", "lines", "pause", "reason_of", "status_of", "translate"]
+__all__ = [
+    "CLIENT_ERRORS",
+    "Cluster",
+    "item_failure",
+    "lines",
+    "pause",
+    "reason_of",
+    "status_of",
+    "translate",
+]

@@ -27,7 +27,6 @@ from timeline.search.tokens import (
     value_tokens,
 )
 from timeline.store.asking import check_depth, check_keyword, check_prefix
-from timeline.store.elasticsearch.document import VARIANT
 from timeline.store.elasticsearch.names import (
     LONGEST,
     is_id,
@@ -36,6 +35,7 @@ from timeline.store.elasticsearch.names import (
     wire,
     wire_word,
 )
+from timeline.store.fields import VARIANT
 from timeline.store.integers import MAX_INT, MIN_INT, clamp, whole
 
 Dsl = dict[str, Any]

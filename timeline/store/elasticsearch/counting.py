@@ -9,7 +9,7 @@ from timeline.domain import Stored
 from timeline.search.query import FACETS, FieldIs, Query
 from timeline.store.asking import MAX_BUCKETS, SAMPLE, buckets_of, chunks, sampled, top
 from timeline.store.elasticsearch.compile import Dsl, between, both, compile_node, compiled, negated, variants
-from timeline.store.elasticsearch.fetch import SECONDS, Fetch, insist
+from timeline.store.elasticsearch.fetch import Fetch, in_time, insist
 from timeline.store.elasticsearch.reader import Reader
 from timeline.store.integers import MS
 from timeline.store.port import Bucket, Facet
@@ -27,7 +27,7 @@ class Counting:
         self._fetch, self._reader = fetch, reader
 
     def _aggregate(self, path: str, query: Dsl, aggs: Dsl, doing: str) -> dict[str, Any]:
-        body = {"query": query, "size": 0, "track_total_hits": False, "aggs": aggs, "timeout": SECONDS}
+        body = {"query": query, "size": 0, "track_total_hits": False, "aggs": aggs, "timeout": in_time()}
         return _counts(self._fetch.search(path, body, doing), aggs)
 
     def facets(self, query: Query, fields: Sequence[str], limit: int) -> list[Facet]:

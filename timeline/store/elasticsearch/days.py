@@ -13,6 +13,7 @@ from typing import Final
 from timeline.ingest.identity import FIRST_NS, LAST_NS, moment
 from timeline.search.query import Window
 from timeline.store.elasticsearch import mapping
+from timeline.store.elasticsearch.admin import ensure
 from timeline.store.elasticsearch.client import Cluster
 from timeline.store.elasticsearch.names import DAY_MS, ODD, day_of
 from timeline.store.integers import MS
@@ -29,6 +30,7 @@ class Days:
         self._cluster, self._retention = cluster, retention_days
         self._lock = threading.Lock()
         self._taken: set[str] = {ODD}  # days that facts may go to
+        self._opened: set[str] = set()  # days with an index of ours
 
     @staticmethod
     def of(fact_id: str) -> str:
@@ -66,10 +68,22 @@ class Days:
             self._taken.add(day)
         return ""
 
+    def open(self, day: str) -> None:
+        """Make the index of a day where it is missing; facts only ever go to one that is ours."""
+        if day not in self._opened:
+            index = mapping.facts_index(self._cluster.prefix, day)
+            ensure(self._cluster, index, mapping.facts_body())
+            self._opened.add(day)
+
+    def gone(self, day: str) -> None:
+        """A day whose index turned out to be missing: it is made again when it is next opened."""
+        self._opened.discard(day)
+
     def forget(self, day: str) -> None:
         """A day whose index was dropped."""
         with self._lock:
             self._taken.discard(day)
+        self.gone(day)
 
     def path(self, window: Window) -> str:
         """The indices that can hold facts of a window, as a path of the cluster."""

@@ -21,7 +21,7 @@ from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.admin import ensure
 from timeline.store.elasticsearch.client import Cluster, lines
 from timeline.store.elasticsearch.compile import Dsl, between, both, negated
-from timeline.store.elasticsearch.fetch import SECONDS, partial_of
+from timeline.store.elasticsearch.fetch import in_time, partial_of
 from timeline.store.integers import clamp
 from timeline.store.port import Cohort, CohortQuery, Summary
 
@@ -82,6 +82,18 @@ class Entities:
             self.refresh()
 
     def _put(self, summaries: Sequence[Summary]) -> None:
+        failed = self._sent(summaries)
+        if any(one["status"] == 404 for one in failed):  # the cluster was emptied under us
+            ensure(self._cluster, self._index, mapping.entities_body())
+            failed = self._sent(summaries)
+        if failed:
+            raise StoreUnavailable(
+                f"{len(failed)} of {len(summaries)} summaries could not be kept: {str(failed[0])[:300]}",
+                remedy="they are put again with the next round",
+            )
+
+    def _sent(self, summaries: Sequence[Summary]) -> list[Dsl]:
+        """The results of those that were not kept."""
         items: list[Dsl] = []
         for summary in summaries:
             own = _id(summary.workspace, summary.entity)
@@ -90,19 +102,14 @@ class Entities:
             items.append(_document(summary))
         answer = self._cluster.ask(
             "POST",
-            f"/{self._index}/_bulk",
+            f"/{mapping.way_in(self._index, self._cluster.prefix)}/_bulk",
             lines(items),
-            params={"filter_path": "items.*.status,items.*.error"},
+            params={"filter_path": "items.*.status,items.*.error", "require_alias": "true"},
             lines=True,
             doing="keeping summaries",
         )
         # 409: a later read is there already
-        failed = [item["index"] for item in answer["items"] if item["index"]["status"] not in (200, 201, 409)]
-        if failed:
-            raise StoreUnavailable(
-                f"{len(failed)} of {len(summaries)} summaries could not be kept: {str(failed[0])[:300]}",
-                remedy="they are put again with the next round",
-            )
+        return [item["index"] for item in answer["items"] if item["index"]["status"] not in (200, 201, 409)]
 
     def refresh(self) -> None:
         """Let questions see every summary."""
@@ -139,7 +146,7 @@ class Entities:
             "size": query.limit + 1,
             "track_total_hits": True,
             "_source": ["summary"],
-            "timeout": SECONDS,
+            "timeout": in_time(),
         }
         if query.cursor is not None:
             body["search_after"] = list(read_cursor(query.cursor, asked, tuple[int, str]))

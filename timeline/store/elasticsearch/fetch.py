@@ -15,15 +15,19 @@ from timeline.domain import Stored
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.asking import chunks
 from timeline.store.codec import Codec
+from timeline.store.elasticsearch.admin import recognise
 from timeline.store.elasticsearch.client import STARTING, Cluster, lines, pause
 from timeline.store.elasticsearch.compile import Dsl, within
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.names import id_of, is_id
+from timeline.store.elasticsearch.recent import Recent
+from timeline.store.patience import left, rest
 from timeline.store.port import Order
 
 LOOKUP: Final = 1_000  # ids asked at a time
 TOGETHER: Final = 200  # searches of one request
-SECONDS: Final = "25s"  # after which the cluster gives what it has
+SECONDS: Final = 25.0  # s after which the cluster gives what it has
+SHARE: Final = 0.8  # of the time left to a question
 _LENIENT: Final = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 _WHOLE: Final = {**_LENIENT, "allow_partial_search_results": "false"}
 _PARTIAL: Final = {**_LENIENT, "allow_partial_search_results": "true"}
@@ -48,6 +52,12 @@ class Place(NamedTuple):
         return id_of(self.high, self.low)
 
 
+def in_time() -> str:
+    """When the cluster is to give what it has, so that an answer in part still comes in time."""
+    limit = left()
+    return f"{SECONDS:.0f}s" if limit is None else f"{max(1, round(min(SECONDS, limit * SHARE) * 1000))}ms"
+
+
 def sorting(order: Order) -> list[dict[str, str]]:
     """One of the port's total orders."""
     way = "asc" if order == "oldest" else "desc"
@@ -69,7 +79,7 @@ def listing(query: Dsl, order: Order, size: int, after: Place | None = None) -> 
         "stored_fields": "_none_",
         "docvalue_fields": ["whole"],
         "track_total_hits": False,
-        "timeout": SECONDS,
+        "timeout": in_time(),
     }
     if after is not None:
         body["search_after"] = list(after)
@@ -107,9 +117,18 @@ class Fetch:
 
     def __init__(self, cluster: Cluster, codec: Codec, days: Days) -> None:
         self.cluster, self.days, self._codec = cluster, days, codec
+        self.recent = Recent(cluster)
+        self._recognised = False
+
+    def recognise(self) -> None:
+        """Before the first question: raise ``StoreUnavailable`` where another release or product wrote here."""
+        if not self._recognised:
+            recognise(self.cluster)
+            self._recognised = True
 
     def search(self, path: str, body: Dsl, doing: str, *, whole: bool = True) -> dict[str, Any]:
         """One search; with ``whole``, an answer in part is an error."""
+        self.recognise()
         params = _WHOLE if whole else _PARTIAL
         asked = time.monotonic()
         while True:
@@ -118,10 +137,11 @@ class Fetch:
             )
             if not _starting(answer) or time.monotonic() - asked > STARTING:
                 return insist(answer, doing) if whole else answer
-            time.sleep(pause(1))
+            rest(pause(1))
 
     def searches(self, asked: Sequence[tuple[str, Dsl]], doing: str) -> Iterator[dict[str, Any]]:
         """Many searches, each by its path and body; answers in order, perhaps in part."""
+        self.recognise()
         for chunk in chunks(asked, TOGETHER):
             yield from self._together(chunk, doing)
 
@@ -134,7 +154,7 @@ class Fetch:
             )["responses"]
             if not any(map(_starting, answers)) or time.monotonic() - began > STARTING:
                 break
-            time.sleep(pause(1))
+            rest(pause(1))
         for answer in answers:
             if "error" in answer:
                 raise _refused(answer, doing)

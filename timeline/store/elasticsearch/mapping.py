@@ -27,6 +27,15 @@ def facts_index(prefix: str, day: str) -> str:
     return f"{prefix}-facts-{day}"
 
 
+def way_in(index: str, prefix: str) -> str:
+    """The alias that everything is written through.
+
+    The cluster makes an index of any name that is written to, with a mapping of its own making. It
+    makes no alias: what is written through one lands in an index of ours or nowhere.
+    """
+    return f"{prefix}-into-{index.removeprefix(f'{prefix}-').removeprefix('facts-')}"
+
+
 def dictionaries_index(prefix: str) -> str:
     """Where compression dictionaries are kept."""
     return f"{prefix}-{_DICTIONARIES}"
@@ -69,24 +78,20 @@ def facts_mappings() -> dict[str, Any]:
     return {"dynamic": False, "_meta": _meta(), "_source": {"enabled": False}, "properties": fields}
 
 
-def facts_template(prefix: str) -> dict[str, Any]:
-    """The index template of facts: an index of a day is made by its first fact."""
+def facts_body() -> dict[str, Any]:
+    """The index of the facts of a day."""
     return {
-        "index_patterns": [facts_pattern(prefix)],
-        "priority": 500,
-        "template": {
-            "settings": {
-                "index": {
-                    "number_of_shards": 1,
-                    "auto_expand_replicas": "0-1",
-                    "codec": "best_compression",
-                    "refresh_interval": f"{REFRESH_SECONDS}s",
-                    "max_result_window": MAX_WINDOW,
-                    "translog.durability": "request",
-                }
-            },
-            "mappings": facts_mappings(),
+        "settings": {
+            "index": {
+                "number_of_shards": 1,
+                "auto_expand_replicas": "0-1",
+                "codec": "best_compression",
+                "refresh_interval": f"{REFRESH_SECONDS}s",
+                "max_result_window": MAX_WINDOW,
+                "translog.durability": "request",
+            }
         },
+        "mappings": facts_mappings(),
     }
 
 

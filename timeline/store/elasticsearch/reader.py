@@ -6,26 +6,38 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from timeline.domain import Row, Stored
-from timeline.search.query import Query
+from timeline.search.query import Query, Window
 from timeline.search.tokens import field_token
 from timeline.store.asking import check_page
 from timeline.store.cursor import read_cursor, search_asked, write_cursor
 from timeline.store.elasticsearch import mapping
-from timeline.store.elasticsearch.compile import Dsl, both, compiled, negated, token, variants, within
+from timeline.store.elasticsearch.compile import (
+    Dsl,
+    between,
+    both,
+    compiled,
+    negated,
+    token,
+    variants,
+    within,
+)
 from timeline.store.elasticsearch.fetch import (
-    SECONDS,
     Fetch,
     Place,
+    in_time,
     insist,
     listing,
     partial_of,
     place_of,
     sorting,
 )
-from timeline.store.port import Count, Order, Page, Sighting
+from timeline.store.patience import renewed
+from timeline.store.port import Count, Order, Overview, Page, Sighting
 
 STREAM: Final = 1_000  # facts of one step of a stream, while they are small
 STREAM_BYTES: Final = 4_000_000  # of facts in one step
+FEW: Final = 10_000  # matches that are put in order at no notable cost
+_DOING: Final = "searching"
 KEEP_ALIVE: Final = "5m"  # how long a stream may pause between two steps
 
 
@@ -36,35 +48,80 @@ class Reader:
         self._fetch = fetch
 
     def search(self, query: Query, limit: int, order: Order, cursor: str | None) -> Page:
-        """One page of rows."""
+        """One page of facts."""
         check_page(limit)
-        after = None
-        if cursor is not None:
-            after = Place(*read_cursor(cursor, search_asked(query, order), tuple[int, int, int, int]))
-        body = listing(compiled(query), order, limit + 1, after)
+        after = _after(query, order, cursor)
         path = self._fetch.days.path(query.window)
-        answer = self._fetch.search(path, body, "searching", whole=False)
+        for asked in self._rungs(query, order, after):
+            answer = self._fetch.search(path, listing(asked, order, limit + 1, after), _DOING, whole=False)
+            if len(answer["hits"]["hits"]) > limit:
+                break
+        return self._page(query, order, limit, answer)
+
+    def _rungs(self, query: Query, order: Order, after: Place | None) -> list[Dsl]:
+        """The question asked of ever more facts, the newest first, and in the end of all.
+
+        The newest of very many are the newest of the last few, if those are enough for a page.
+        """
+        asked = compiled(query)
+        if order != "newest" or query.window.on != "event":
+            return [asked]
+        edges = self._fetch.recent.edges(query.window, None if after is None else after.time)
+        return [*(both(asked, between("placed", edge, None)) for edge in edges), asked]
+
+    def _page(self, query: Query, order: Order, limit: int, answer: dict[str, Any]) -> Page:
         hits = answer["hits"]["hits"]
-        rows = tuple(Row.of(self._fetch.stored(hit)) for hit in hits[:limit])
         following = None
         if len(hits) > limit:
             following = write_cursor(tuple(place_of(hits[limit - 1])), search_asked(query, order))
-        return Page(rows=rows, next=following, partial=partial_of(answer))
+        facts = tuple(self._fetch.stored(hit) for hit in hits[:limit])
+        return Page(facts=facts, next=following, partial=partial_of(answer))
 
     def count(self, query: Query, limit: int | None) -> Count:
         """How many match."""
-        asked, path = compiled(query), self._fetch.days.path(query.window)
-        up_to = True if limit is None else limit + 1
-        own = _counting(both(asked, negated(variants())), up_to)
-        others = _counting(both(asked, variants()), True)
-        counted, varied = self._fetch.searches([(path, own), (path, others)], "counting")
-        value = _total(counted)
-        cut = limit is not None and value > limit
-        return Count(
-            value=limit if cut and limit is not None else value,
-            at_least=cut,
-            variants=_total(varied),
-            partial=tuple(dict.fromkeys(partial_of(counted) + partial_of(varied))),
+        path = self._fetch.days.path(query.window)
+        bodies = _counts(compiled(query), limit)
+        counted, varied = self._fetch.searches([(path, body) for body in bodies], "counting")
+        return _count(counted, varied, limit)
+
+    def overview(
+        self, query: Query, limit: int, order: Order, cursor: str | None, count_to: int | None
+    ) -> Overview:
+        """A page, the count, and the ends of all matches: one request, where the newest are near the end."""
+        check_page(limit)
+        after = _after(query, order, cursor)
+        path, asked = self._fetch.days.path(query.window), compiled(query)
+        rungs = self._rungs(query, order, after)
+        # the first page of a list begins with one of its ends
+        ends: list[Order] = ["oldest", "newest"]
+        ends = [end for end in ends if after is not None or end != order]
+        near = {
+            "oldest": asked,
+            "newest": self._rungs(query, "newest", None)[0] if "newest" in ends else asked,
+        }
+        bodies = [
+            listing(rungs[0], order, limit + 1, after),
+            *_counts(asked, count_to),
+            *(_end(near[end], end) for end in ends),
+        ]
+        paged, counted, varied, *found = self._fetch.searches([(path, body) for body in bodies], _DOING)
+        count = _count(counted, varied, count_to)
+        several = count.value + count.variants
+        few = not count.at_least and several <= FEW  # quickest asked of all facts at once
+        for rung in rungs[-1:] if few and len(rungs) > 1 else rungs[1:]:
+            hits = paged["hits"]["hits"]
+            if len(hits) > limit or (after is None and len(hits) == several):
+                break
+            paged = self._fetch.search(path, listing(rung, order, limit + 1, after), _DOING, whole=False)
+        answers = {order: paged} if after is None else {}
+        answers |= zip(ends, found, strict=True)
+        if several and not answers["newest"]["hits"]["hits"]:
+            answers["newest"] = self._fetch.search(path, _end(asked, "newest"), _DOING, whole=False)
+        return Overview(
+            page=self._page(query, order, limit, paged),
+            count=count,
+            first=_time(answers["oldest"]),
+            last=_time(answers["newest"]),
         )
 
     def get(self, ids: Sequence[str], workspace: str) -> list[Stored | None]:
@@ -117,18 +174,38 @@ class Reader:
             partial=partial,
         )
 
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each day of the window that is closed."""
+        closed, path = self._fetch.recent.closed(), self._fetch.days.path(window)
+        return tuple(
+            f"The index {name} is closed in Elasticsearch: nothing of it is found until it is opened again."
+            for name in closed
+            if "*" in path or name in path.split(",")
+        )
+
     def newest(self, query: Dsl, path: str, count: int) -> list[Stored]:
         """The newest facts of a compiled question."""
         answer = self._fetch.search(path, listing(query, "newest", count), "reading the newest facts")
         return [self._fetch.stored(hit) for hit in answer["hits"]["hits"]]
 
     def facts_of(self, query: Query) -> Iterator[Stored]:
-        """Every match as of the first step, oldest first, a step in memory at a time."""
-        asked = compiled(query)
+        """Every match as of the first step, oldest first, a step in memory at a time.
+
+        A point in time is only opened where one step does not hold all.
+        """
+        asked, path = compiled(query), self._fetch.days.path(query.window)
+        answer = self._fetch.search(path, listing(asked, "oldest", STREAM), "streaming facts")
+        if len(answer["hits"]["hits"]) < STREAM:
+            yield from map(self._fetch.stored, answer["hits"]["hits"])
+        else:
+            del answer
+            yield from self._stream(asked, path)
+
+    def _stream(self, asked: Dsl, path: str) -> Iterator[Stored]:
         cluster = self._fetch.cluster
         opened = cluster.found(
             "POST",
-            f"/{self._fetch.days.path(query.window)}/_pit",
+            f"/{path}/_pit",
             params={"keep_alive": KEEP_ALIVE, "ignore_unavailable": "true"},
             doing="opening a stream",
         )
@@ -149,6 +226,7 @@ class Reader:
                 )
                 pit = insist(answer, "streaming facts").get("pit_id", pit)
                 hits = answer["hits"]["hits"]
+                renewed()
                 for hit in hits:
                     yield self._fetch.stored(hit)
                 if len(hits) < size:
@@ -160,8 +238,31 @@ class Reader:
             cluster.found("DELETE", "/_pit", {"id": pit}, doing="closing a stream")
 
 
+def _after(query: Query, order: Order, cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    return Place(*read_cursor(cursor, search_asked(query, order), tuple[int, int, int, int]))
+
+
 def _counting(query: Dsl, up_to: bool | int) -> Dsl:
-    return {"query": query, "size": 0, "track_total_hits": up_to, "timeout": SECONDS}
+    return {"query": query, "size": 0, "track_total_hits": up_to, "timeout": in_time()}
+
+
+def _counts(asked: Dsl, limit: int | None) -> tuple[Dsl, Dsl]:
+    """Bodies that count facts, and variants."""
+    up_to = True if limit is None else limit + 1
+    return _counting(both(asked, negated(variants())), up_to), _counting(both(asked, variants()), True)
+
+
+def _count(counted: dict[str, Any], varied: dict[str, Any], limit: int | None) -> Count:
+    value = _total(counted)
+    cut = limit is not None and value > limit
+    return Count(
+        value=limit if cut and limit is not None else value,
+        at_least=cut,
+        variants=_total(varied),
+        partial=tuple(dict.fromkeys(partial_of(counted) + partial_of(varied))),
+    )
 
 
 def _total(answer: dict[str, Any]) -> int:
@@ -173,12 +274,21 @@ def _newest(query: Dsl) -> Dsl:
 
 
 def _oldest(query: Dsl) -> Dsl:
+    return _end(query, "oldest") | {"aggs": {"variants": {"filter": variants()}}}
+
+
+def _end(query: Dsl, order: Order) -> Dsl:
+    """The place of the first match in an order."""
     return {
         "query": query,
-        "sort": sorting("oldest"),
+        "sort": sorting(order),
         "size": 1,
         "stored_fields": "_none_",
         "track_total_hits": False,
-        "aggs": {"variants": {"filter": variants()}},
-        "timeout": SECONDS,
+        "timeout": in_time(),
     }
+
+
+def _time(answer: dict[str, Any]) -> int | None:
+    hits = answer["hits"]["hits"]
+    return place_of(hits[0]).time if hits else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from timeline.domain import Stored
-from timeline.search.query import Query
+from timeline.search.query import Query, Window
 from timeline.store.codec import Codec, Packer
 from timeline.store.elasticsearch import admin, mapping
 from timeline.store.elasticsearch.address import read_address
@@ -17,6 +17,7 @@ from timeline.store.elasticsearch.entities import Entities
 from timeline.store.elasticsearch.expiry import Expiry
 from timeline.store.elasticsearch.fetch import Fetch
 from timeline.store.elasticsearch.reader import Reader
+from timeline.store.elasticsearch.shelf import Shelf, Standing
 from timeline.store.port import (
     Bucket,
     Cohort,
@@ -25,6 +26,7 @@ from timeline.store.port import (
     Facet,
     ItemReport,
     Order,
+    Overview,
     Page,
     Sighting,
     Summary,
@@ -43,20 +45,23 @@ class ElasticsearchStore:
 
     visibility_lag = (mapping.REFRESH_SECONDS + 1) * 1_000_000_000  # a refresh takes its time
 
+    elsewhere = True
+
     def __init__(self, url: str = "", *, retention_days: int = 14, cluster: Cluster | None = None) -> None:
         self._cluster = Cluster(read_address(url)) if cluster is None else cluster
-        codec = Codec(admin.Shelf(self._cluster))
+        shelf = Shelf(self._cluster)
+        codec = Codec(shelf)
         days = Days(self._cluster, retention_days)
-        fetch = Fetch(self._cluster, codec, days)
-        self._writer = Writer(self._cluster, Packer(codec), fetch, days)
+        self._fetch = fetch = Fetch(self._cluster, codec, days)
+        self._writer = Writer(self._cluster, Packer(codec), fetch, days, Standing(shelf, codec))
         self._reader = Reader(fetch)
         self._counting = Counting(fetch, self._reader)
         self._expiry = Expiry(fetch, self._writer)
         self._entities = Entities(self._cluster)
 
     def prepare(self) -> None:
-        """Put the index template; raises ``StoreUnavailable`` where another release wrote here."""
-        admin.prepare(self._cluster)
+        """Raises ``StoreUnavailable`` where another release wrote here; days are made by their first fact."""
+        self._fetch.recognise()
 
     def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
         """Store facts once each; returns when the cluster confirmed every one."""
@@ -65,12 +70,24 @@ class ElasticsearchStore:
     def search(
         self, query: Query, *, limit: int = 50, order: Order = "newest", cursor: str | None = None
     ) -> Page:
-        """One page of rows; raises ``BadQuery`` for a cursor that is not ours."""
+        """One page of facts; raises ``BadQuery`` for a cursor that is not ours."""
         return self._reader.search(query, limit, order, cursor)
 
     def count(self, query: Query, *, limit: int | None = None) -> Count:
         """How many match, exactly unless ``limit`` cuts it short."""
         return self._reader.count(query, limit)
+
+    def overview(
+        self,
+        query: Query,
+        *,
+        limit: int = 50,
+        order: Order = "newest",
+        cursor: str | None = None,
+        count_to: int | None = None,
+    ) -> Overview:
+        """A page, the count and the ends of all matches; raises ``BadQuery`` as ``search`` does."""
+        return self._reader.overview(query, limit, order, cursor, count_to)
 
     def facets(self, query: Query, fields: Sequence[str], *, limit: int = 10) -> list[Facet]:
         """Value counts for each name asked, in the order asked."""
@@ -95,6 +112,10 @@ class ElasticsearchStore:
     def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
         """One sighting per query, in order."""
         return self._reader.sightings(queries)
+
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each part of the window that no answer holds; does not wait for a store that is away."""
+        return self._reader.missing(window)
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
         """Remove facts placed before ``before`` (ns), and summaries; returns how many facts went.

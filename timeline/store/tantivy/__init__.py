@@ -14,7 +14,7 @@ from typing import Final
 
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
-from timeline.search.query import Query
+from timeline.search.query import Query, Window
 from timeline.store.codec import Codec
 from timeline.store.port import (
     Bucket,
@@ -24,6 +24,7 @@ from timeline.store.port import (
     Facet,
     ItemReport,
     Order,
+    Overview,
     Page,
     Sighting,
     Summary,
@@ -47,6 +48,7 @@ class TantivyStore:
     """
 
     visibility_lag = 0  # every question looks at the newest commit
+    elsewhere = False
 
     def __init__(self, path: Path | str, *, writable: bool) -> None:
         self._path, self._writable = Path(path), writable
@@ -81,12 +83,24 @@ class TantivyStore:
     def search(
         self, query: Query, *, limit: int = 50, order: Order = "newest", cursor: str | None = None
     ) -> Page:
-        """One page of rows; raises ``BadQuery`` for a cursor that is not ours."""
+        """One page of facts; raises ``BadQuery`` for a cursor that is not ours."""
         return self._reader.search(query, limit, order, cursor)
 
     def count(self, query: Query, *, limit: int | None = None) -> Count:
         """How many match, exactly unless ``limit`` cuts it short."""
         return self._reader.count(query, limit)
+
+    def overview(
+        self,
+        query: Query,
+        *,
+        limit: int = 50,
+        order: Order = "newest",
+        cursor: str | None = None,
+        count_to: int | None = None,
+    ) -> Overview:
+        """A page, the count and the ends of all matches; raises ``BadQuery`` as ``search`` does."""
+        return self._reader.overview(query, limit, order, cursor, count_to)
 
     def facets(self, query: Query, fields: Sequence[str], *, limit: int = 10) -> list[Facet]:
         """Value counts for each name asked, in the order asked."""
@@ -111,6 +125,10 @@ class TantivyStore:
     def sightings(self, queries: Sequence[Query]) -> list[Sighting]:
         """One sighting per query, in order."""
         return self._reader.sightings(queries)
+
+    def missing(self, window: Window) -> tuple[str, ...]:
+        """A sentence for each part of the window that no answer holds; does not wait for a store that is away."""
+        return ()
 
     def expire(self, before: int, *, workspace: str = "main") -> int:
         """Remove facts placed before ``before`` (ns); returns how many went."""

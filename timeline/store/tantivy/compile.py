@@ -27,11 +27,11 @@ from timeline.search.tokens import (
     value_tokens,
 )
 from timeline.store.asking import check_depth, check_keyword, check_prefix
+from timeline.store.fields import VARIANT
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp, whole
 from timeline.store.tantivy.schema import (
     ODD,
     SCHEMA,
-    VARIANT,
     id_token,
     identity_tokens,
     odd_token,

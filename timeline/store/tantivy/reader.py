@@ -16,7 +16,7 @@ from timeline.store.asking import SAMPLE, buckets_of, check_page, chunks, sample
 from timeline.store.codec import Codec
 from timeline.store.cursor import read_cursor, search_asked, write_cursor
 from timeline.store.integers import MS
-from timeline.store.port import Bucket, Count, Facet, Order, Page, Sighting
+from timeline.store.port import Bucket, Count, Facet, Order, Overview, Page, Sighting
 from timeline.store.tantivy import folder
 from timeline.store.tantivy.compile import (
     between,
@@ -128,7 +128,7 @@ class Reader:
             self._index = self._state = self._seen = None
 
     def search(self, query: Query, limit: int, order: Order, cursor: str | None) -> Page:
-        """One page of rows."""
+        """One page of facts."""
         check_page(limit)
         after = None
         if cursor is not None:
@@ -140,7 +140,7 @@ class Reader:
         more = None
         if len(hits) > limit:
             more = write_cursor(tuple(_place(hits[limit - 1], facts[-1])), search_asked(query, order))
-        return Page(rows=tuple(Row.of(stored) for stored in facts), next=more)
+        return Page(facts=tuple(facts), next=more)
 
     def count(self, query: Query, limit: int | None) -> Count:
         """How many match."""
@@ -152,6 +152,24 @@ class Reader:
         value = everything - others
         cut = limit is not None and value > limit
         return Count(value=limit if cut and limit is not None else value, at_least=cut, variants=others)
+
+    def overview(
+        self, query: Query, limit: int, order: Order, cursor: str | None, count_to: int | None
+    ) -> Overview:
+        """A page, the count, and the ends of all matches."""
+        page, count = self.search(query, limit, order, cursor), self.count(query, count_to)
+        if not count.value and not count.variants:
+            return Overview(page=page, count=count)
+        state = self.state()
+        with folder.engine("looking up"):
+            compiled = state.compiled(query)
+            first, last = (state.ordering(compiled, end).take(1) for end in ("oldest", "newest"))
+        return Overview(
+            page=page,
+            count=count,
+            first=first[0].time if first else None,
+            last=last[0].time if last else None,
+        )
 
     def facets(self, query: Query, fields: Sequence[str], limit: int) -> list[Facet]:
         """Value counts, by columns for built-in fields and on a sample for attributes."""

@@ -7,18 +7,23 @@ value. Attribute keys never become fields.
 
 from __future__ import annotations
 
-from typing import Final
+from binascii import b2a_base64
+from typing import Final, NamedTuple
 
 import tantivy
 
-from timeline.domain import Fact, Span, Stored
+from timeline.domain import Fact, Stored
 from timeline.ingest.identity import ALPHABET, id_of, placed, usable
-from timeline.search.query import FACETS, FIELDS
-from timeline.search.tokens import Tokens, field_affixes, field_token, safe, value_token
+from timeline.search.fact_tokens import Tokens, fact_tokens
+from timeline.search.query import FACETS
+from timeline.search.tokens import field_affixes, field_token, safe
+from timeline.store.codec import Packed
+from timeline.store.fields import facets, field_tokens, quoted, remember
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
+from timeline.store.packing import pack
+from timeline.store.port import ItemReport
 
 SCHEMA_VERSION: Final = 2
-VARIANT: Final = field_token("variant", "yes")
 
 
 def build_schema() -> tantivy.Schema:
@@ -79,71 +84,18 @@ def identity_tokens(identity: str) -> tuple[str, str]:
     return _ID + safe(identity[:12]), field_token("identity", identity)
 
 
-def _affixed(field: str, value: str) -> str:
-    start, end = _AFFIXES[field]
-    return f"{start}{value if len(value) <= 64 and value.isalnum() else safe(value)}{end}"
+_IDENTITY: Final = field_affixes("identity")[0]
 
 
-# What stands around the value in the tokens of each built-in field, worked out once.
-_AFFIXES: Final = {
-    name: field_affixes(name)
-    for name in (*FIELDS, "workspace", "entity", "context")
-    if FIELDS.get(name, "keyword") == "keyword" and name not in FACETS
-}
-
-
-def _field_tokens(stored: Stored) -> list[str]:
-    """Tokens of the built-in fields that have no column."""
-    fact, receipt = stored.fact, stored.receipt
-    tokens = [id_token(receipt.id), _affixed("workspace", receipt.workspace)]
+def _ids(stored: Stored) -> str:
+    """Tokens of the fact's own ids."""
+    receipt = stored.receipt
+    tokens = id_token(receipt.id)
     if receipt.identity[:12] != receipt.id[8:]:
-        tokens.append(_affixed("identity", receipt.identity))
-    if receipt.variant:
-        tokens.append(VARIANT)
+        tokens += f" {_IDENTITY}{safe(receipt.identity)}"
     if receipt.id != id_of(receipt.id[8:], placed(stored)):
-        tokens += (ODD, odd_token(receipt.id))
-    if fact.ref is not None:
-        tokens.append(_affixed("trace_id", fact.ref.trace_id))
-        tokens.append(_affixed("span_id", fact.ref.span_id))
-    if isinstance(fact, Span):
-        if fact.parent:
-            tokens.append(_affixed("parent_id", fact.parent))
-        for link in fact.links:
-            tokens.append(_affixed("link", link.ref.trace_id))
-            tokens.append(_affixed("link", f"{link.ref.trace_id}/{link.ref.span_id}"))
-    event = fact.event
-    if event is not None:
-        if event.id:
-            tokens.append(_affixed("event_id", event.id))
-        if event.correlation_id:
-            tokens.append(_affixed("correlation_id", event.correlation_id))
-        if event.causation_id:
-            tokens.append(_affixed("causation_id", event.causation_id))
-    tokens += [_affixed("entity", f"{entity.type}:{entity.id}") for entity in fact.entities]
-    tokens += [_affixed("context", f"{entity.type}:{entity.id}") for entity in fact.context]
+        tokens += f" {ODD} {odd_token(receipt.id)}"
     return tokens
-
-
-def _facets(add: tantivy.Document, fact: Fact) -> None:
-    """Fill the column of each facet field that the fact has."""
-    text = add.add_text
-    if isinstance(fact, Span):
-        text("fact", "span")
-        text("status", fact.status)
-        text("span_kind", fact.kind)
-    else:
-        text("fact", "event")
-        text("status", "unset")
-    if fact.event is not None and fact.event.type:
-        text("type", value_token(fact.event.type))
-    if fact.service:
-        text("service", value_token(fact.service))
-    if fact.name:
-        text("name", value_token(fact.name))
-    if fact.message is not None and fact.message.destination:
-        text("destination", value_token(fact.message.destination))
-    if fact.environment:
-        text("environment", value_token(fact.environment))
 
 
 def duration_of(fact: Fact) -> int | None:
@@ -160,21 +112,49 @@ def refusal(stored: Stored) -> str:
     return ""
 
 
-def document(stored: Stored, tokens: Tokens, blob: bytes) -> tantivy.Document:
-    """The document of a fact."""
-    at = placed(stored)
-    add = tantivy.Document()
-    add.add_text("kv", " ".join([*_field_tokens(stored), tokens.kv]))
-    if tokens.text:
-        add.add_text("text", tokens.text)
-    _facets(add, stored.fact)
-    add.add_integer("placed", at)
-    add.add_integer("ms", at // MS)
-    add.add_integer("received", stored.receipt.received)
-    add.add_integer("tie", stored.receipt.tie)
-    add.add_integer("rank", rank_of(stored))
-    duration = duration_of(stored.fact)
-    if duration is not None:
-        add.add_integer("duration", duration)
-    add.add_bytes("blob", blob)
-    return add
+class Draft(NamedTuple):
+    """A fact made ready, but for its bytes."""
+
+    stored: Stored
+    tokens: Tokens
+    packed: Packed
+
+
+def draft(stored: Stored) -> Draft | ItemReport:
+    """A fact made ready, or the report of one that can never be kept."""
+    reason = refusal(stored)
+    try:
+        if not reason:
+            tokens = fact_tokens(stored)
+            if tokens.partial and not stored.receipt.partial:
+                stored = stored.marked(partial=True)
+            return Draft(stored, tokens, pack(stored))
+    except UnicodeEncodeError:
+        reason = "it holds text that is not valid Unicode"
+    except (OverflowError, TypeError, RecursionError) as error:
+        reason = f"it holds a value that cannot be kept: {str(error)[:200]}"
+    return ItemReport(id=stored.receipt.id, outcome="refused", reason=reason)
+
+
+_known_texts: dict[str, str] = {"": ""}
+
+
+def _text(words: str) -> str:
+    """The words of a fact as a field, remembered: most spans say no more than their name."""
+    known = _known_texts.get(words)
+    if known is None:
+        known = f'"text":{quoted(words)},'
+        remember(_known_texts, words, known)
+    return known
+
+
+def document(stored: Stored, tokens: Tokens, blob: bytes) -> str:
+    """The document of a fact, in JSON: the engine reads it while Python goes on."""
+    fact, receipt, at = stored.fact, stored.receipt, placed(stored)
+    duration = duration_of(fact)
+    took = "" if duration is None else f'"duration":{duration},'
+    return (  # tokens hold nothing that JSON escapes
+        f'{{"kv":"{_ids(stored)} {field_tokens(stored)} {tokens.kv}",{_text(tokens.text)}{facets(fact)}{took}'
+        f'"placed":{at},"ms":{at // MS},"received":{receipt.received},"tie":{receipt.tie},'
+        f'"rank":{rank_of(stored)},"blob":"{b2a_base64(blob, newline=False).decode("ascii")}"}}'
+    )

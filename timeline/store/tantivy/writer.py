@@ -15,20 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-import msgspec
 import tantivy
 
-from timeline.domain import Receipt, Stored
+from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 from timeline.ingest.identity import variant_id
-from timeline.search.tokens import Tokens, fact_tokens, field_token
+from timeline.search.tokens import field_token
 from timeline.store.codec import Codec, Packer
 from timeline.store.port import ItemReport
 from timeline.store.tantivy import folder
 from timeline.store.tantivy.compile import between, both, exactly, token
 from timeline.store.tantivy.reader import Reader
 from timeline.store.tantivy.reclaim import left_over, parts
-from timeline.store.tantivy.schema import document, refusal
+from timeline.store.tantivy.schema import Draft, document, draft
 from timeline.store.turn import TURN
 
 INTERVAL: Final = 0.5  # s between commits while batches are being prepared
@@ -48,7 +47,7 @@ class _Ready(NamedTuple):
     """A fact made ready to be added."""
 
     stored: Stored
-    document: tantivy.Document
+    document: str
 
 
 _Plan = list["_Ready | ItemReport"]
@@ -97,13 +96,14 @@ class Writer:
         try:
             with TURN:
                 plan = self._prepare(facts)
-                with self._adding:
-                    reports = self._add(plan, generation)
-                    with self._turn:
-                        number = self._added
-                        self._preparing -= 1
-                        preparing = False
-                        self._turn.notify_all()
+            # a commit may hold the engine for long: meanwhile other batches take their turn
+            with self._adding, TURN:
+                reports = self._add(plan, generation)
+                with self._turn:
+                    number = self._added
+                    self._preparing -= 1
+                    preparing = False
+                    self._turn.notify_all()
             self._wait(number)
         finally:
             with self._turn:
@@ -127,38 +127,32 @@ class Writer:
     def _prepare(self, facts: Sequence[Stored]) -> _Plan:
         """Reports for what the newest commit holds already, documents for the rest."""
         known = self._reader.state().lookup(dict.fromkeys(stored.receipt.id for stored in facts))
-        plan: _Plan = []
-        for stored in facts:
-            there = known.get(stored.receipt.id)
-            if there is not None and there.receipt.content == stored.receipt.content:
-                plan.append(_already(there.receipt.id, there.receipt.request, partial=there.receipt.partial))
-            elif there is not None:
-                plan.append(self._variant(stored))
-            else:
-                plan.append(self._ready(stored))
-        return plan
+        open_ = [self._open_one(stored, known.get(stored.receipt.id)) for stored in facts]
+        ready = iter(self._ready([item for item in open_ if isinstance(item, Draft)]))
+        return [next(ready) if isinstance(item, Draft) else item for item in open_]
 
-    def _variant(self, stored: Stored) -> _Ready | ItemReport:
+    def _open_one(self, stored: Stored, there: Stored | None) -> Draft | ItemReport:
+        """A fact drafted, or what becomes of it, given what stands under its id."""
+        if there is None:
+            return draft(stored)
+        if there.receipt.content == stored.receipt.content:
+            return _already(there.receipt.id, there.receipt.request, partial=there.receipt.partial)
+        return self._variant(stored)
+
+    def _variant(self, stored: Stored) -> Draft | ItemReport:
         """Other content of a stored fact: kept under an id of its own."""
         own = variant_id(stored)
         there = self._reader.state().lookup([own]).get(own)
         if there is not None:
             return _already(own, there.receipt.request, partial=there.receipt.partial)
-        return self._ready(_replace(stored, id=own, variant=True))
+        return draft(stored.marked(id=own, variant=True))
 
-    def _ready(self, stored: Stored) -> _Ready | ItemReport:
-        reason = refusal(stored)
-        try:
-            tokens = fact_tokens(stored.fact) if not reason else Tokens("", "", False)
-            if tokens.partial and not stored.receipt.partial:
-                stored = _replace(stored, partial=True)
-            if not reason:
-                return _Ready(stored, document(stored, tokens, self._packer.pack(stored)))
-        except UnicodeEncodeError:
-            reason = "it holds text that is not valid Unicode"
-        except (OverflowError, TypeError, RecursionError) as error:
-            reason = f"it holds a value that cannot be kept: {str(error)[:200]}"
-        return ItemReport(id=stored.receipt.id, outcome="refused", reason=reason)
+    def _ready(self, drafts: Sequence[Draft]) -> list[_Ready]:
+        blobs = self._packer.pack([one.packed for one in drafts])
+        return [
+            _Ready(one.stored, document(one.stored, one.tokens, blob))
+            for one, blob in zip(drafts, blobs, strict=True)
+        ]
 
     def _add(self, plan: _Plan, generation: int) -> list[ItemReport]:
         """Hand what is new to the engine; holds ``_adding``."""
@@ -182,16 +176,16 @@ class Writer:
             return self._add_variant(ready.stored, others)
         if there is not None:
             return _already(receipt.id, there.request, partial=there.partial)
-        self._engine_now().add_document(ready.document)
+        self._engine_now().add_json(ready.document)
         self._fresh[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
         outcome: Literal["variant", "stored"] = "variant" if receipt.variant else "stored"
         return ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
 
     def _add_variant(self, stored: Stored, others: list[dict[str, _Known]]) -> ItemReport:
-        ready = self._variant(stored)
-        if isinstance(ready, ItemReport):
-            return ready
-        return self._add_one(ready, others)
+        made = self._variant(stored)
+        if isinstance(made, ItemReport):
+            return made
+        return self._add_one(self._ready([made])[0], others)
 
     def _newly(self, fact_id: str, others: list[dict[str, _Known]]) -> _Known | None:
         """What was stored under an id since the batch at hand looked."""
@@ -323,12 +317,13 @@ class Writer:
 
     def _move(self, living: list[Stored]) -> None:
         """Write facts anew and drop their old copies, in one commit."""
+        drafts = [draft(stored) for stored in living]
+        moved = self._ready([one for one in drafts if isinstance(one, Draft)])
         with self._adding:
             with folder.engine("moving facts"), self._engine_lost():
-                for stored in living:
-                    self._engine_now().delete_documents_by_query(exactly(stored.receipt.id))
-                    blob = self._packer.pack(stored)
-                    self._engine_now().add_document(document(stored, fact_tokens(stored.fact), blob))
+                for ready in moved:
+                    self._engine_now().delete_documents_by_query(exactly(ready.stored.receipt.id))
+                    self._engine_now().add_json(ready.document)
             self._commit_added(always=True)
 
     def close(self) -> None:
@@ -361,11 +356,6 @@ class _Lost:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._writer.lose(error)
-
-
-def _replace(stored: Stored, **receipt: object) -> Stored:
-    changed: Receipt = msgspec.structs.replace(stored.receipt, **receipt)
-    return msgspec.structs.replace(stored, receipt=changed)
 
 
 def _already(fact_id: str, request: str, *, partial: bool) -> ItemReport:

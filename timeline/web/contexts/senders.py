@@ -49,7 +49,8 @@ def _sentence(answer: SendersAnswer) -> str:
     if not answer.senders:
         return "Nobody has sent anything yet."
     inbox = (
-        f"{waits} {'waits' if answer.pending_requests == 1 else 'wait'} to be indexed"
+        f"{waits} with {words.plural(answer.pending_items, 'item')}"
+        f" {'waits' if answer.pending_requests == 1 else 'wait'} to be indexed: stored, not yet searchable"
         if answer.pending_requests
         else "the inbox is empty"
     )

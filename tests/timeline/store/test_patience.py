@@ -1,0 +1,33 @@
+"""A question waits for a store so long in all, and only waiting counts."""
+
+import time
+
+from timeline.store.patience import left, patience, renewed, rest, waiting
+
+
+def test_nobody_waits_within_a_limit_that_nobody_set() -> None:
+    assert left() is None
+    with waiting():
+        pass
+    renewed()
+    assert left() is None
+
+
+def test_every_wait_of_a_question_is_taken_from_one_limit() -> None:
+    with patience(10.0):
+        rest(0.02)
+        with waiting():
+            began = time.monotonic()
+            while time.monotonic() - began < 0.02:
+                pass
+        spent = 10.0 - (left() or 0)
+        assert 0.04 <= spent < 5
+        renewed()
+        assert 10.0 == left()
+    assert left() is None
+
+
+def test_a_limit_that_is_used_up_leaves_nothing() -> None:
+    with patience(0.001):
+        rest(0.01)
+        assert 0.0 == left()

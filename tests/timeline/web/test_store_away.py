@@ -1,0 +1,78 @@
+"""While the store is away, readers are told what is stored and cannot be searched yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.servers.elasticsearch import free_port
+from timeline import keys, wiring
+from timeline.inbox.inbox import Inbox
+from timeline.ingest.request import Accepted
+from timeline.models import Token
+from timeline.reading.desk import Desk
+from timeline.store.elasticsearch.store import ElasticsearchStore
+
+pytestmark = pytest.mark.django_db
+TOLD = "Stored, not yet searchable: 2 requests with 14 items wait in the inbox."
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk before a cluster that is not there, and an inbox with two requests."""
+    inbox = Inbox(tmp_path / "inbox.sqlite3")
+    for name, items in (("one", 4), ("two", 10)):
+        inbox.accept(
+            [
+                Accepted(
+                    id=name,
+                    signal="traces",
+                    content_encoding="",
+                    headers={},
+                    body=b"",
+                    received=0,
+                    sender="test",
+                    items=items,
+                )
+            ]
+        )
+    store = ElasticsearchStore(f"elasticsearch://127.0.0.1:{free_port()}/away")
+    made = Desk(store, inbox, node="here", retention_days=14, rules=lambda _: {})
+    monkeypatch.setattr(wiring, "reading", lambda: made)
+    return made
+
+
+def _ask(path: str) -> Any:
+    token = keys.create("test", Token.Scope.READ)
+    return Client().get(f"/api/v1/{path}", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize(
+    "path", ["search?q=x", "traces/" + "0" * 31 + "1", "facts/" + "A" * 20, "entities/bet"]
+)
+def test_a_problem_names_the_backlog(desk: Desk, path: str) -> None:
+    answer = _ask(path)
+    assert 503 == answer.status_code
+    problem = answer.json()
+    assert TOLD in problem["detail"]
+    assert "cannot be reached" in problem["detail"]
+    assert (2, 14) == (problem["pending_requests"], problem["pending_items"])
+
+
+def test_a_page_names_the_backlog(desk: Desk) -> None:
+    client = Client()
+    client.force_login(User.objects.create(username="reader"))
+    answer = client.get("/search?q=x")
+    assert 503 == answer.status_code
+    assert TOLD in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["coverage?range=1h", "senders"])
+def test_what_waits_can_be_asked_without_the_store(desk: Desk, path: str) -> None:
+    answer = _ask(path)
+    assert 200 == answer.status_code
+    assert (2, 14) == (answer.json()["pending_requests"], answer.json()["pending_items"])

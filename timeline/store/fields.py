@@ -1,0 +1,93 @@
+"""What the documents of all stores have in common, as parts of JSON text.
+
+In: a fact. Out: tokens of its built-in fields, and its facets as the inside of an object, each
+made as one string. Not here: what a store adds of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from timeline.domain import Fact, Span, Stored
+from timeline.search.tokens import field_affixes, field_token, safe, value_token
+
+VARIANT: Final = field_token("variant", "yes")
+_MAX_KNOWN: Final = 4_096
+
+# What stands before the value in the tokens of each built-in field (and after that of some).
+_WORKSPACE, _TRACE, _LINK, _EVENT, _CORRELATION, _CAUSATION, _ENTITY, _CONTEXT = (
+    field_affixes(name)[0]
+    for name in (
+        "workspace", "trace_id", "link", "event_id", "correlation_id", "causation_id", "entity", "context",
+    )
+)  # fmt: skip
+(_SPAN, _SPAN_END), (_PARENT, _PARENT_END) = field_affixes("span_id"), field_affixes("parent_id")
+
+
+def field_tokens(stored: Stored) -> str:
+    """Tokens of the built-in fields that have no column, but for those of the fact's own ids."""
+    fact, receipt = stored.fact, stored.receipt
+    tokens = f"{_WORKSPACE}{safe(receipt.workspace)}"
+    if fact.ref is not None:
+        tokens += f" {_TRACE}{safe(fact.ref.trace_id)} {_SPAN}{safe(fact.ref.span_id)}{_SPAN_END}"
+    if isinstance(fact, Span):
+        if fact.parent:
+            tokens += f" {_PARENT}{safe(fact.parent)}{_PARENT_END}"
+        for link in fact.links:
+            address = f"{link.ref.trace_id}/{link.ref.span_id}"
+            tokens += f" {_LINK}{safe(link.ref.trace_id)} {_LINK}{safe(address)}"
+    if receipt.variant:
+        tokens += f" {VARIANT}"
+    event = fact.event
+    if event is not None:
+        if event.id:
+            tokens += f" {_EVENT}{safe(event.id)}"
+        if event.correlation_id:
+            tokens += f" {_CORRELATION}{safe(event.correlation_id)}"
+        if event.causation_id:
+            tokens += f" {_CAUSATION}{safe(event.causation_id)}"
+    for entity in fact.entities:
+        tokens += f" {_ENTITY}{safe(f'{entity.type}:{entity.id}')}"
+    for entity in fact.context:
+        tokens += f" {_CONTEXT}{safe(f'{entity.type}:{entity.id}')}"
+    return tokens
+
+
+_NAMES: Final = ("fact", "type", "service", "name", "destination", "status", "span_kind", "environment")
+_known_facets: dict[tuple[Any, ...], str] = {}
+
+
+def facets(fact: Fact) -> str:
+    """The facet fields with a comma after each, remembered: few facts differ in them."""
+    span = isinstance(fact, Span)
+    key = (
+        "span" if span else "event",
+        (fact.event.type if fact.event else None) or "",
+        fact.service,
+        fact.name,
+        (fact.message.destination if fact.message else None) or "",
+        fact.status if isinstance(fact, Span) else "unset",
+        fact.kind if isinstance(fact, Span) else "",
+        fact.environment,
+    )
+    known = _known_facets.get(key)
+    if known is None:
+        values = {name: value_token(value) for name, value in zip(_NAMES, key, strict=True) if value}
+        known = quoted(values)[1:-1] + ","
+        remember(_known_facets, key, known)
+    return known
+
+
+def quoted(value: Any) -> str:
+    """The value as JSON."""
+    return orjson.dumps(value).decode()
+
+
+def remember(known: dict[Any, str], key: Any, value: str) -> None:
+    """Keep what was made of a key, unless it is long; bounded by beginning anew."""
+    if len(value) < 1_000:
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        known[key] = value
