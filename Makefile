@@ -3,7 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# processes that share a test run: most of it waits for servers, so they are twice as many as cores
+SHARED := -n 4
 export PYTHONUNBUFFERED := 1
+unexport PYTHONDONTWRITEBYTECODE  # or each of the many processes of a test run compiles our modules anew
 
 .PHONY: help run demo test test-fast test-pages test-zoo check bench bench-elasticsearch bench-tracing lock clients
 
@@ -34,7 +37,7 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, house tests
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/pytest -q tests/house -p no:randomly
 
-clients: $(VENV)/.dev ## install what the tests use besides Python: real clients and a browser
+clients: $(VENV)/.runtime ## install what the tests use besides Python: real clients and a browser
 	@bash tests/install.sh
 
 test-fast: $(VENV)/.dev ## what needs no server and no browser
@@ -46,9 +49,9 @@ test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
 test-zoo: $(VENV)/.dev clients ## one story through every instrumentation, on real brokers
 	$(BIN)/pytest -q tests/zoo
 
-test: $(VENV)/.dev clients check ## everything
-	$(BIN)/pytest -m "not pages"
-	$(BIN)/pytest -m pages  # a process of its own: the browser's driver keeps an event loop running
+test: ## everything
+	@$(MAKE) --no-print-directory --jobs 2 clients check  # while one of them downloads, the other computes
+	$(BIN)/pytest $(SHARED)
 
 bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
 	$(BIN)/python -m benchmarks.run

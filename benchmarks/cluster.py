@@ -20,7 +20,7 @@ from typing import Any, Final
 import psutil
 from elasticsearch import Elasticsearch as Client
 
-from benchmarks import steps
+from benchmarks import cohorts, steps
 from benchmarks.questions import batches, median
 from benchmarks.run import RESULTS, machine, shown
 from benchmarks.way_in import pass_through
@@ -80,10 +80,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=300_000, help="spans sent through the front door")
     parser.add_argument("--facts", type=int, default=3_000_000, help="facts to grow to; 0 leaves that out")
+    parser.add_argument("--entities", type=int, default=1_000_000, help="summaries asked; 0 leaves that out")
     parser.add_argument("--heap", default="2g", help="heap of Elasticsearch")
     options = parser.parse_args()
     figures: dict[str, Any] = {"machine": machine()}
-    with Elasticsearch(heap=options.heap) as node:
+    with Elasticsearch(heap=options.heap, java_options="") as node:
         server = Server(node)
         address = f"elasticsearch://127.0.0.1:{node.port}"
         figures["floor"] = shown(
@@ -92,7 +93,11 @@ def main() -> None:
         figures["way_in"] = shown("way in", way_in(server, address, options.spans, figures["floor"]))
         figures["steps_us_per_span"] = shown("our CPU by step, us per span", steps.measure())
         if options.facts:
-            figures["grown"] = shown("grown", grown(server, address, options.facts))
+            small = figures["way_in"]["api_newest_20_ms"]
+            figures["grown"] = shown("grown", grown(server, address, options.facts, small))
+        if options.entities:
+            with ElasticsearchStore(f"{address}/cohorts") as store:
+                figures["cohorts"] = shown("cohorts, p50 / p95", cohorts.asked(store, options.entities))
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-elasticsearch.json"
     file.write_text(json.dumps(figures, indent=1) + "\n")
@@ -219,8 +224,8 @@ def _questions(store: ElasticsearchStore) -> dict[str, Callable[[], object]]:
     }
 
 
-def grown(server: Server, address: str, facts: int) -> dict[str, Any]:
-    """The same questions where there is ten times as much."""
+def grown(server: Server, address: str, facts: int, small: float) -> dict[str, Any]:
+    """The same questions where there is ten times as much; ``small`` is the list's time before (ms)."""
     name = f"{address}/grown"
     store = ElasticsearchStore(name)
     store.prepare()
@@ -230,7 +235,21 @@ def grown(server: Server, address: str, facts: int) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     store.close()
     server.settle("grown-facts-*")
-    return {"facts": facts, "written_per_second": round(facts / seconds), **_of_the_store(name)}
+    with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
+        node = RunningNode(
+            Path(folder) / "node", THROUGHLINE_LOG_LEVEL="WARNING", THROUGHLINE_STORE_URL=name
+        ).start()
+        try:
+            answers = _through_the_api(node)
+        finally:
+            node.stop()
+    return {
+        "facts": facts,
+        "written_per_second": round(facts / seconds),
+        **answers,
+        "api_newest_20_against_fewer": round(answers["api_newest_20_ms"] / small, 2),
+        **_of_the_store(name),
+    }
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     imports=["timeline.tasks"],
     timezone="UTC",
-    beat_scheduler="celery.beat:Scheduler",  # the other keeps a file, and never starts again on a torn one
+    beat_scheduler="config.clock:Clock",  # Celery's usual one keeps a file, and never starts again on a torn one
     # ticks are cheap: the database knows when a task is due, and for whom
     beat_schedule={
         name: {"task": f"timeline.tasks.{name}", "schedule": 60.0, "options": _TICK}

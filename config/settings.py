@@ -109,9 +109,16 @@ LOGGING = {
         "unasked": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: getattr(record, "status_code", 0) != 503,
+        },
+        "said once": {"()": "config.said_once.SaidOnce"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["unasked", "said once"],
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["unasked"]}},
     # one line a batch would drown what matters
     "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "ERROR"}},
     "root": {"handlers": ["stderr"], "level": THROUGHLINE["THROUGHLINE_LOG_LEVEL"]},

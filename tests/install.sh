@@ -32,7 +32,15 @@ if [ ${#need[@]} -gt 0 ]; then
     done
   fi
 fi
-bash tests/clients/install.sh
 python=.venv/bin/python
 [ -x "$python" ] || python=python3
-"$python" -c 'from tests.servers import kafka; kafka.installed()'
+bash tests/clients/install.sh &
+clients=$!
+"$python" - <<'END' # one after the other: two Mavens do not share a repository
+from tests.servers import elasticsearch, kafka
+
+kafka.installed()
+for version in (elasticsearch.NEWEST, elasticsearch.OLDER):
+    elasticsearch.installed(version)
+END
+wait $clients

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tests.ports import free_port
 from timeline.inbox.inbox import Inbox, Tally
 from timeline.ingest.request import Accepted
 from timeline.receive.access import Gate, Keys, Sender
@@ -43,14 +43,7 @@ os.execv(command[0], command)
 """
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """What ``condition`` returns once it is true; fails with ``what`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -220,16 +220,16 @@ def finish_all() -> None:
         one.finish_all()
 
 
+@cache
+def end_with_process() -> None:
+    """Have ``finish_all`` called when the process ends; ask for it when there is something to end."""
+    # exit handlers run last first: by now there is a provider, whose own one must come after this
+    atexit.register(finish_all)
+
+
 def track(one: Finishing) -> None:
     """Have ``finish_all`` end what this one holds open, for as long as it lives."""
     _alive.add(one)
-
-
-@cache
-def end_with_process() -> None:
-    """Have ``finish_all`` called at exit; for whoever opens a handling."""
-    # exit handlers run last first: by now there is a provider, whose own one must come after this
-    atexit.register(finish_all)
 
 
 _alive: weakref.WeakSet[Finishing] = weakref.WeakSet()

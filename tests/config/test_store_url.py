@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env import read
+from tests.ports import free_port
 from tests.servers import elasticsearch
 from timeline import wiring
 from timeline.errors import StoreUnavailable
@@ -33,7 +34,7 @@ def test_a_bad_address_names_the_setting_and_an_example_but_no_password(bad: str
 
 def test_a_cluster_that_is_away_is_said_to_be(settings: object) -> None:
     with pytest.raises(StoreUnavailable):
-        wiring.open_store(f"elasticsearch://127.0.0.1:{elasticsearch.free_port()}/x", writable=True)
+        wiring.open_store(f"elasticsearch://127.0.0.1:{free_port()}/x", writable=True)
 
 
 @pytest.mark.server

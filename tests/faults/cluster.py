@@ -11,14 +11,13 @@ import psutil
 from tests.servers.elasticsearch import Elasticsearch
 
 HEAP = "512m"
-QUICK = "-XX:TieredStopAtLevel=1 -XX:-AlwaysPreTouch"  # up three times as fast, which is what restarts need
 
 
 class Mortal(Elasticsearch):
     """One node that can be killed; ``start`` goes on with its data."""
 
     def __init__(self) -> None:
-        super().__init__(heap=HEAP, java_options=QUICK)
+        super().__init__(heap=HEAP)
 
     def kill(self) -> None:
         """SIGKILL the launcher and the server it launched, both at once."""

@@ -1,4 +1,4 @@
-"""One Elasticsearch for all fault tests, a proxy in front of it, and a node that knows only the proxy."""
+"""One Elasticsearch for the fault tests of a process, a proxy in front of it, and a node that knows only the proxy."""
 
 from __future__ import annotations
 
@@ -94,18 +94,18 @@ class Bench:
             found: dict[str, Any] = self.node.get("/api/v1/coverage?range=1h")
             return found if "backlog" in {cause["kind"] for cause in found["causes"]} else None
 
-        return until(named, seconds=15, what="the backlog as a cause")  # type: ignore[return-value]
+        return until(named, what="the backlog as a cause")  # type: ignore[return-value]
 
     def visible(self) -> None:
         """Let searches see all that is stored, without waiting for the next refresh."""
         self.cluster.ask("POST", f"/{self.prefix}-facts-*/_refresh")
 
-    def quiet(self, *, seconds: float = 30) -> None:
+    def quiet(self, *, seconds: float = 120) -> None:
         """Wait until nothing waits, without helping."""
         until(lambda: self.tally()["inbox"] == 0, seconds=seconds, what="an empty inbox")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def elasticsearch() -> Iterator[Mortal]:
     """A real node, stopped in the end."""
     node = Mortal()
@@ -116,9 +116,9 @@ def elasticsearch() -> Iterator[Mortal]:
         node.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def standing(elasticsearch: Mortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """The bench of a session."""
+    """The bench that the tests share."""
     proxy = Proxy(elasticsearch.port)
     url = f"elasticsearch://127.0.0.1:{proxy.port}/faults"
     node = RunningNode(tmp_path_factory.mktemp("faults"), THROUGHLINE_STORE_URL=url)

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from tests.node.harness import free_port
+from tests.ports import free_port
 
 Line = tuple[dict[str, Any], bytes]  # the action of a bulk and its document
 _RESET = struct.pack("ii", 1, 0)  # close with a reset, as a node does that dies

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.server]
 def _kill_workers(node: RunningNode, kills: int, seed: int, killed: list[float]) -> None:
     chance = random.Random(seed)
     for _ in range(kills):
-        until(lambda: node.processes("worker"), seconds=60, what="a running worker")
+        until(lambda: node.processes("worker"), what="a running worker")
         time.sleep(chance.uniform(0.0, 2.0))  # the moment of the kill is what is random here
         node.kill("worker")
         killed.append(time.monotonic())
@@ -48,7 +48,7 @@ def _die(bench: Bench, *, clusters: int, workers: int) -> None:
             _kill_cluster(bench, clusters, 11)
             killer.join(600)
         until(lambda: bench.node.processes("worker"), what="a running worker")
-        bench.quiet(seconds=60)
+        bench.quiet()
     assert workers == len(killed)
     bench.settled(ledger, watch)
     print(f"{clusters} kills of Elasticsearch, {workers} of the worker in {time.monotonic() - began:.0f} s")

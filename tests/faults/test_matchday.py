@@ -62,7 +62,7 @@ def two(elasticsearch: Mortal, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for node in nodes:
             node.start()
             facts = send_all(book, Door(node.receiver))
-            node.drained(seconds=120)
+            node.drained()
             until(partial(_holds, node, facts), what=f"{facts} facts")
         yield nodes
     finally:
@@ -155,7 +155,7 @@ def _summed_up(node: RunningNode) -> bool:
 
 def test_cohorts_are_the_same(two: Two) -> None:
     for node in two:
-        until(partial(_summed_up, node), seconds=90, what="997 paid bets and three that are not")
+        until(partial(_summed_up, node), what="997 paid bets and three that are not")
     for asked in COHORTS:
         answer = _equal(two, f"/api/v1/entities/bet?{urlencode(asked)}")
         assert ("BetPlaced" in asked["reached"]) != bool(answer["entities"])

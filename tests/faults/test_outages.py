@@ -86,7 +86,7 @@ def test_f06_answers_cut_at_every_kilobyte_double_nothing(bench: Bench) -> None:
         with ledger.load():
             bench.storing(200)
             bench.proxy.fault(troubles.cut_bulks(1024))
-            until(lambda: bench.proxy.seen.cuts >= cut + 12, seconds=40, what="a dozen cut answers")
+            until(lambda: bench.proxy.seen.cuts >= cut + 12, what="a dozen cut answers")
         bench.proxy.heal()
         bench.quiet()
     bench.settled(ledger, watch)

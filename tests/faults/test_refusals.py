@@ -41,7 +41,7 @@ def test_f04_what_a_busy_elasticsearch_turns_down_is_offered_again(bench: Bench,
         bench.quiet()
     bench.settled(ledger, watch)
     assert bench.resent(ledger) > 0, "nothing was offered again: the fault did not bite"
-    assert watch.slowest() < 5
+    assert watch.slowest() < 20, "a busy cluster held up a reader"
 
 
 def _index(bench: Bench, back: int) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,19 +17,15 @@ from typing import Any, TypeVar
 
 import psutil
 
+from tests.ports import free_port
+from tests.servers.process import end_with_parent
+
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 
 
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(check: Callable[[], Found], *, seconds: float = 30, what: str = "the condition") -> Found:
-    """The first true answer of ``check``; fails after ``seconds``."""
+def until(check: Callable[[], Found], *, seconds: float = 120, what: str = "the condition") -> Found:
+    """The first true answer of ``check``; fails after ``seconds``, which a busy machine must not need."""
     deadline = time.monotonic() + seconds
     while True:
         found = check()
@@ -61,13 +56,20 @@ class RunningNode:
         self.web = f"http://127.0.0.1:{self.web_port}"
         self.log = data / "run.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._begin = 0  # of what this start logs
         self.link = ""
         self.token = ""
 
     def start(self) -> RunningNode:
-        """Start and wait for the sign-in link, which comes when everything is ready."""
+        """Start and wait until everything is ready."""
+        self.launch()
+        return self.ready()
+
+    def launch(self) -> None:
+        """Start and do not wait; it ends with the thread that calls this, so that a run that is cut short
+        leaves no node behind."""
         self.data.mkdir(parents=True, exist_ok=True)
-        begin = self.log.stat().st_size if self.log.exists() else 0
+        self._begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run", "--quiet"],
@@ -75,16 +77,20 @@ class RunningNode:
                 env=self.environ,
                 stdout=log,
                 stderr=log,
+                preexec_fn=end_with_parent,
             )
+
+    def ready(self) -> RunningNode:
+        """Wait for the sign-in link, which comes when everything is ready."""
         pattern = re.compile(r"^http://\S+/signin/\S+$", re.MULTILINE)
 
-        def ready() -> re.Match[str] | None:
+        def said() -> re.Match[str] | None:
             assert self.process is not None
-            text = self.log.read_text()[begin:]
+            text = self.log.read_text()[self._begin :]
             assert self.process.poll() is None, f"the node ended:\n{text[-4000:]}"
             return pattern.search(text)
 
-        self.link = until(ready, seconds=90, what="the sign-in link").group()
+        self.link = until(said, what="the sign-in link").group()
         self.token = self.token or self.manage("token", "create", "--read").strip()
         return self
 
@@ -156,7 +162,7 @@ class RunningNode:
         except OSError:
             return 0
 
-    def drained(self, *, seconds: float = 60) -> None:
+    def drained(self, *, seconds: float = 120) -> None:
         """Wait until nothing waits in the inbox."""
         until(
             lambda: self.get("/api/v1/coverage?range=1h")["pending_requests"] == 0,

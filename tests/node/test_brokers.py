@@ -61,7 +61,7 @@ def _ticks(node: RunningNode, broker: Server) -> None:
             found = database.execute("SELECT done FROM timeline_lease WHERE task = 'tidy n1'").fetchone()
         return bool(found and found[0])
 
-    until(done, seconds=30, what="a tick through the broker")
+    until(done, what="a tick through the broker")
     app.close()
 
 
@@ -72,17 +72,17 @@ def test_a_broker_may_be_away_at_the_start_come_and_go_and_hang(kind: type[Serve
     try:
         node.start()
         _send(node, 1)
-        until(lambda: _found(node, 1), seconds=20, what="found without any broker")
+        until(lambda: _found(node, 1), what="found without any broker")
         broker.start()
-        until(_connected(node, broker.port), seconds=60, what="the worker at the broker")
+        until(_connected(node, broker.port), what="the worker at the broker")
         _ticks(node, broker)
         _send(node, 2)
-        until(lambda: _found(node, 2), seconds=20, what="found by a hint")
+        until(lambda: _found(node, 2), what="found by a hint")
         broker.halt(signal.SIGKILL)
         _send(node, 3)
-        until(lambda: _found(node, 3), seconds=20, what="found after the broker died")
+        until(lambda: _found(node, 3), what="found after the broker died")
         broker.start()
-        until(_connected(node, broker.port), seconds=60, what="the worker at the broker again")
+        until(_connected(node, broker.port), what="the worker at the broker again")
         _ticks(node, broker)
         processes = _machines(broker)
         for process in processes:
@@ -90,13 +90,13 @@ def test_a_broker_may_be_away_at_the_start_come_and_go_and_hang(kind: type[Serve
         try:
             for number in range(4, 10):
                 _send(node, number)
-            until(lambda: _found(node, 9), seconds=20, what="found while the broker hangs")
+            until(lambda: _found(node, 9), what="found while the broker hangs")
         finally:
             for process in processes:
                 process.resume()
         _send(node, 10)
-        until(lambda: _found(node, 10), seconds=20, what="found in the end")
-        until(_connected(node, broker.port), seconds=60, what="the worker at the broker in the end")
+        until(lambda: _found(node, 10), what="found in the end")
+        until(_connected(node, broker.port), what="the worker at the broker in the end")
         _ticks(node, broker)
         tally = node.get("/api/v1/senders")["tally"]
         assert (10, 10, 0) == (tally["received"], tally["new"], tally["inbox"])
@@ -109,3 +109,21 @@ def _machines(broker: Server) -> list[psutil.Process]:
     assert broker.process is not None
     launcher = psutil.Process(broker.process.pid)
     return [launcher, *launcher.children(recursive=True)]
+
+
+def test_a_refused_login_is_told_in_one_line_with_the_remedy_and_holds_nothing_up(tmp_path: Path) -> None:
+    with RabbitMQ() as broker:
+        wrong = broker.url.replace("guest:guest", "guest:wrong")
+        refused = broker.log().count("login refused")
+        node = RunningNode(tmp_path / "node", THROUGHLINE_BROKER_URL=wrong)
+        try:
+            node.start()
+            until(lambda: broker.log().count("login refused") > refused + 20, seconds=60, what="many tries")
+            _send(node, 1)
+            until(lambda: _found(node, 1), seconds=20, what="found although the broker refuses")
+        finally:
+            node.stop()
+    lines = [line for line in node.log.read_text().splitlines() if "Cannot connect" in line]
+    assert 1 == len(lines)
+    assert "set the user, password and vhost of THROUGHLINE_BROKER_URL" in lines[0]
+    assert "Traceback" not in node.log.read_text()

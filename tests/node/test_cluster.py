@@ -58,12 +58,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         nodes = [RunningNode(folder / name, THROUGHLINE_NODE=name, **shared) for name in "ab"]
         for node in nodes:
             stack.callback(node.stop)
-        starting = [threading.Thread(target=node.start) for node in nodes]  # at once, on an empty database
-        for thread in starting:
-            thread.start()
-        for thread in starting:
-            thread.join()
-        assert all(node.token for node in nodes), "a node did not start"
+        for node in nodes:
+            node.launch()  # at once, on an empty database
+        for node in nodes:
+            node.ready()
         yield Cluster(*nodes, postgres, rabbitmq, search)
 
 
@@ -79,11 +77,11 @@ def _found(node: RunningNode, service: str) -> tuple[int, int]:
     return total["value"], total["variants"]
 
 
-def _on_both(cluster: Cluster, service: str, count: int, *, seconds: float = 60) -> None:
+def _on_both(cluster: Cluster, service: str, count: int) -> None:
     """Exactly so many facts, found on either node, and none of them a repetition."""
     for node in (cluster.a, cluster.b):
-        until(lambda: _found(node, service)[0] >= count, seconds=seconds, what=f"{count} of {service}")  # noqa: B023
-        node.drained(seconds=seconds)
+        until(lambda: _found(node, service)[0] >= count, what=f"{count} of {service}")  # noqa: B023
+        node.drained()
         assert (count, 0) == _found(node, service)
 
 
@@ -96,7 +94,7 @@ def _tally(node: RunningNode) -> Counter[str]:
         tally["asked"] = 1  # true, even where nothing was sent yet
         return tally if tally["received"] == parts and not tally["inbox"] else None
 
-    return until(even, seconds=20, what="an even sum")
+    return until(even, what="an even sum")
 
 
 @contextmanager
@@ -169,9 +167,9 @@ def test_a_database_or_store_that_goes_and_comes_back_loses_nothing(cluster: Clu
     finally:
         server.start()
     sent += _send(cluster.b, name, start + 3_000, 5)
-    until(lambda: _answers(cluster.a) and _answers(cluster.b), seconds=60, what="both dashboards")
-    _on_both(cluster, name, sent, seconds=90)
-    until(lambda: all(_up(node) for node in (cluster.a, cluster.b)), seconds=30, what="every heartbeat")
+    until(lambda: _answers(cluster.a) and _answers(cluster.b), what="both dashboards")
+    _on_both(cluster, name, sent)
+    until(lambda: all(_up(node) for node in (cluster.a, cluster.b)), what="every heartbeat")
 
 
 def _answers(node: RunningNode) -> bool:

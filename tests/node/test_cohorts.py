@@ -66,7 +66,6 @@ def test_a_killed_worker_forgets_no_entity(node: RunningNode) -> None:
     node.kill("worker")
     answer = until(
         lambda: (found := _stuck(node, "parcels", reached="ParcelSent"))["total"] == 50 and found,
-        seconds=60,
         what="50 parcels",
     )
     assert 50 == len(answer["entities"])
@@ -85,7 +84,7 @@ def test_lost_summaries_are_made_anew_from_the_facts(tmp_path: Path) -> None:
     node = RunningNode(tmp_path / "node").start()
     try:
         _send(node, *(_event("TicketOpened", str(n)) for n in range(30)))
-        until(lambda: _stuck(node, "tickets")["total"] == 30, seconds=60, what="30 tickets")
+        until(lambda: _stuck(node, "tickets")["total"] == 30, what="30 tickets")
         node.stop()
         shutil.rmtree(node.data / "index" / "entities")
         node.start()

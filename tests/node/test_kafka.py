@@ -68,7 +68,7 @@ def test_what_a_collector_wrote_is_found_and_what_waits_in_kafka_is_known(tmp_pa
             node.start()
             with _consumer(node, "--config", str(properties)) as consumer:
                 _write(kafka, 1, 50)
-                until(lambda: _asked(node)["total"]["value"] == 50, seconds=90, what="50 facts")
+                until(lambda: _asked(node)["total"]["value"] == 50, what="50 facts")
                 roles = {(one["role"], one["up"]) for one in node.get("/api/v1/senders")["nodes"]}
                 assert ("consumer", True) in roles
                 consumer.send_signal(signal.SIGSTOP)
@@ -78,11 +78,10 @@ def test_what_a_collector_wrote_is_found_and_what_waits_in_kafka_is_known(tmp_pa
                         "node n1 has not reported" in _asked(node, "10s")["answer"]["sentence"]
                         or "n1" in str(_asked(node, "10s")["answer"]["causes"])
                     ),
-                    seconds=40,
                     what="a consumer that is missed",
                 )
             with _consumer(node, "--brokers", kafka.url):
-                until(lambda: _asked(node)["total"]["value"] == 100, seconds=90, what="100 facts")
+                until(lambda: _asked(node)["total"]["value"] == 100, what="100 facts")
                 tally = until(
                     lambda: (
                         found if (found := node.get("/api/v1/senders")["tally"])["received"] == 100 else None

@@ -57,6 +57,6 @@ def test_a_live_index_is_copied_whole_though_the_command_is_killed(node: Running
         told = node.manage(*command[2:])
         return told if "32,000 facts in the source, 32,000 in the target" in told else ""
 
-    until(whole, seconds=90, what="32,000 facts in both")
+    until(whole, what="32,000 facts in both")
     assert _facts(node.data / "index") == _facts(target)
     assert "\n0 facts copied" in node.manage(*command[2:])

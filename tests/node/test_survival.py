@@ -83,7 +83,7 @@ def test_fifty_kills_of_worker_and_of_receiver_lose_and_double_nothing(tmp_path:
         for loader in loaders:
             loader.stop()
         until(lambda: node.processes("receiver") and node.processes("worker"), what="both back")
-        node.drained(seconds=120)
+        node.drained()
         stored = _stored(node)
         acknowledged = {name for loader in loaders for name in loader.acknowledged}
         unanswered = {name for loader in loaders for name in loader.unanswered}
@@ -123,7 +123,7 @@ def test_one_request_sent_a_hundred_times_across_restarts_is_stored_once(tmp_pat
             sender.join()
         assert {200: 100} == Counter(statuses)
         until(lambda: node.processes("worker"), what="a running worker")
-        node.drained(seconds=120)
+        node.drained()
         stored = _stored(node)
         assert (500, 500) == (len(stored), sum(stored.values()))
         tally = node.get("/api/v1/senders")["tally"]

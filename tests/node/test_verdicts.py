@@ -25,7 +25,7 @@ def test_what_waits_is_cannot_say_and_turns_to_seen_by_itself(node: RunningNode)
             answer = node.get("/api/v1/search?q=parcel:late-1&range=30s")
             return answer["answer"] if "not yet indexed" in answer["answer"]["sentence"] else None
 
-        answer = until(waiting, seconds=10, what="cannot say")
+        answer = until(waiting, what="cannot say")
         assert "cannot_say" == answer["kind"]
         assert answer["sentence"].startswith("Cannot say: 3 requests not yet indexed")
         assert "backlog" == answer["causes"][0]["kind"]
@@ -33,7 +33,6 @@ def test_what_waits_is_cannot_say_and_turns_to_seen_by_itself(node: RunningNode)
         worker.send_signal(signal.SIGCONT)
     until(
         lambda: node.get("/api/v1/search?q=parcel:late-1&range=1h")["verdict"] == "seen",
-        seconds=20,
         what="seen",
     )
 

@@ -34,7 +34,7 @@ def bare_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """A node that was sent the story."""
     running = RunningNode(tmp_path_factory.mktemp("story"))
@@ -46,9 +46,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium, gone after the last page: its driver keeps an event loop running in this process."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "no Chromium found: install it with `apt-get install chromium`, or name it in CHROMIUM"
     with sync_playwright() as playwright:
@@ -57,7 +57,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(browser: Browser, node: RunningNode) -> Path:
     """A session of the story's node, as a file of cookies."""
     return _session(browser, node)

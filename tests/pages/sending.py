@@ -136,4 +136,4 @@ def send_wide_trace(node: RunningNode, trace: int, count: int) -> None:
         )
         body = ExportTraceServiceRequest(resource_spans=[block]).SerializeToString()
         assert node.send("/v1/traces", body, PROTOBUF) == 200
-    node.drained(seconds=120)
+    node.drained()

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import NOW, entities, event, identity_of, ref, span, span_id, stored
@@ -114,7 +114,7 @@ def corpora(draw: st.DrawFn) -> list[Stored]:
     return list(found.values())
 
 
-_relaxed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_relaxed = settings(max_examples=150)
 
 
 @_relaxed

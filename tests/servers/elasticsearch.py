@@ -8,7 +8,6 @@ that cache, so any number of test runs go side by side.
 from __future__ import annotations
 
 import atexit
-import ctypes
 import fcntl
 import os
 import pwd
@@ -27,10 +26,15 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from tests.ports import free_port
+from tests.servers.process import end_with_parent
+from tests.sharing import CLUSTER, together
+
 NEWEST, OLDER = "9.5.3", "8.19.21"
 COORDINATES = "org.elasticsearch.distribution.integ-test-zip:elasticsearch"
 START_SECONDS, STOP_SECONDS = 240, 60
-_PARENT_DIED = 1  # PR_SET_PDEATHSIG
+# up for a third of the work, which is what a short life needs; a benchmark says ``java_options=""``
+QUICK = "-XX:TieredStopAtLevel=1 -XX:-AlwaysPreTouch"
 
 
 def cache_folder() -> Path:
@@ -95,23 +99,11 @@ def installed(version: str) -> Path:
     return home
 
 
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGTERM)
-
-
 class Elasticsearch:
     """One node; ``url`` is where it answers once ``start`` has returned."""
 
     def __init__(
-        self, version: str = NEWEST, *, port: int = 0, heap: str = "1g", java_options: str = ""
+        self, version: str = NEWEST, *, port: int = 0, heap: str = "1g", java_options: str = QUICK
     ) -> None:
         self.version, self.port, self._heap = version, port or free_port(), heap
         self._java_options = java_options
@@ -146,7 +138,7 @@ class Elasticsearch:
                 group=user.pw_gid if user else None,
                 extra_groups=[] if user else None,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         self._wait()
         return self
@@ -249,6 +241,8 @@ def shared() -> str:
     given = os.environ.get("TEST_ELASTICSEARCH")
     if given:
         return given
+    asking = os.environ["PYTEST_CURRENT_TEST"]
+    assert together(asking) == CLUSTER, f"{asking} would have a cluster of its own: see tests/sharing.py"
     node = Elasticsearch()
     atexit.register(node.stop)
     node.start()

@@ -10,8 +10,9 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.ports import free_port
 from tests.servers.elasticsearch import cache_folder
-from tests.servers.process import Server, free_port, program
+from tests.servers.process import Server, program
 
 VERSION = "4.1.1"
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
@@ -80,7 +81,8 @@ class Kafka(Server):
         )
 
     def _java(self) -> list[str]:
-        return [program("java", "openjdk-17-jre-headless"), "-Xmx384m", "-cp", f"{installed()}/*"]
+        quick = ("-Xmx384m", "-XX:TieredStopAtLevel=1")  # as a short life needs it
+        return [program("java", "openjdk-17-jre-headless"), *quick, "-cp", f"{installed()}/*"]
 
     def command(self, folder: Path) -> Sequence[str]:
         """``kafka.Kafka`` in the foreground."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tests.node.harness import free_port
+from tests.ports import free_port
 
 _PARENT_DIED = 1  # PR_SET_PDEATHSIG
 Kind = TypeVar("Kind", bound="Server")
@@ -29,7 +29,8 @@ def program(name: str, package: str, *elsewhere: str) -> str:
     return found
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """For a child before it becomes another program: SIGTERM once the thread that made it is gone."""
     ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGTERM)
 
 
@@ -96,7 +97,7 @@ class Server:
                 user=user.pw_uid if user else None,
                 group=user.pw_gid if user else None,
                 extra_groups=[] if user else None,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
 
     def run(self, *command: str) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import kombu
 
-from tests.servers.process import Server, free_port, program
+from tests.ports import free_port
+from tests.servers.process import Server, program
 
 _ELSEWHERE = ("/usr/lib/rabbitmq/bin",)
 

@@ -166,7 +166,8 @@ class Hand:
             if self._claimed and (other or total > room or weight > size):
                 break
             self._claimed.append(one)
-        self._note(self._claimed)
+        if self._claimed:
+            self._note(self._claimed)
         return uuid.uuid4().hex, [
             Claimed(request=one.request, attempts=one.attempts) for one in self._claimed
         ]

@@ -252,11 +252,11 @@ def _told_by(stored: Stored) -> set[str]:
 def _join_nodes(facts: Sequence[Stored], *, own_traces: bool) -> Iterator[Node]:
     """Queries that find what could share a hop with these facts, a few hundred keys each."""
     keys: dict[tuple[str, str], Node] = {}
-    inbound: set[str] = set()
+    inbound: dict[str, None] = {}  # in the order of the facts: which of many are asked for is no accident
     for stored in facts:
         fact = stored.fact
         if fact.ref:
-            inbound.add(fact.ref.trace_id)
+            inbound[fact.ref.trace_id] = None
             if own_traces:
                 keys["trace_id", fact.ref.trace_id] = FieldIs("trace_id", fact.ref.trace_id)
         for link in getattr(fact, "links", ()):

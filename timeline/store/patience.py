@@ -30,6 +30,12 @@ def left() -> float | None:
     return None if limit is None else max(limit[0], 0.0)
 
 
+def spent() -> float:
+    """Seconds of the limit that are gone; 0 where nobody set one."""
+    limit = _left.get()
+    return 0.0 if limit is None else limit[1] - limit[0]
+
+
 @contextmanager
 def waiting() -> Iterator[None]:
     """What is done inside is waiting, and counts."""

@@ -49,9 +49,9 @@ class Loop:
     def begin(self, processing: Handler) -> None:
         """This message is in hand now; what was current before comes back with ``finish``."""
         with guarded("process span"):
+            handover.end_with_process()
             self._open, self._around = (processing, get_current()), sys.exc_info()[1]
             attach(processing.context)
-            handover.end_with_process()
 
     def finish(self, error: BaseException | None = None) -> None:
         """The handler is done, with this error or with the one the caller has been dealing with since it began."""

@@ -77,7 +77,7 @@ def _consuming(kafka: Kafka, store: TantivyStore, dirty: Callable[[Any], None] =
     return Consuming(config, {SPANS: "traces", LOGS: "logs"}, store, lambda _: Rules.default(), dirty)
 
 
-def _run_until(consuming: Consuming, done: Callable[[], bool], *, seconds: float = 40) -> None:
+def _run_until(consuming: Consuming, done: Callable[[], bool], *, seconds: float = 120) -> None:
     """Consume in this thread, which has the database, until another one sees that it is done."""
 
     def watch() -> None:
@@ -273,11 +273,11 @@ def test_members_killed_again_and_again_lose_and_double_nothing(
         _write(kafka, SPANS, _spans(1 + 10_000 * turn, 400, each=5))
         process = _process(kafka, data, members=1)
         committed = _lag(kafka)
-        until(lambda: _lag(kafka) < committed, seconds=60, what="some progress")  # noqa: B023
+        until(lambda: _lag(kafka) < committed, what="some progress")  # noqa: B023
         process.send_signal(signal.SIGKILL)
         process.wait()
     process = _process(kafka, data, members=1)
-    until(lambda: _lag(kafka) == 0, seconds=90, what="everything committed")
+    until(lambda: _lag(kafka) == 0, what="everything committed")
     _stop(process)
     assert 8_000 == _all_held(data)
     assert {"received": 8_000, "new": 8_000, "arrivals": 0} == _counted(data)
@@ -290,8 +290,8 @@ def test_members_that_come_and_go_lose_and_double_nothing(
     process = _process(kafka, data, members=2, churn="churn")
     for turn in range(10):
         _write(kafka, SPANS, _spans(1 + 10_000 * turn, 200, each=5))
-        until(lambda: _lag(kafka) < 400, seconds=60, what="progress")
-    until(lambda: _lag(kafka) == 0, seconds=90, what="everything committed")
+        until(lambda: _lag(kafka) < 400, what="progress")
+    until(lambda: _lag(kafka) == 0, what="everything committed")
     _stop(process)
     assert 10_000 == _all_held(data)
     assert {"received": 10_000, "new": 10_000, "arrivals": 0} == _counted(data)

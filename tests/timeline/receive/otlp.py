@@ -54,7 +54,7 @@ def logs() -> bytes:
 
 def gzipped(body: bytes) -> bytes:
     """The body, gzip."""
-    return gzip.compress(body, 1)
+    return gzip.compress(body, 1, mtime=0)
 
 
 def deep_span(levels: int) -> bytes:

@@ -8,7 +8,7 @@ import elastic_transport
 import elasticsearch
 import pytest
 
-from tests.servers.elasticsearch import free_port
+from tests.ports import free_port
 from timeline.errors import BadQuery, StoreUnavailable
 from timeline.store.elasticsearch.address import read_address
 from timeline.store.elasticsearch.client import CLIENT_ERRORS, Cluster, pause, translate

@@ -2,13 +2,16 @@
 
 import time
 
-from timeline.store.patience import left, patience, renewed, rest, waiting
+import pytest
+
+from timeline.store.patience import left, patience, renewed, rest, spent, waiting
 
 
 def test_nobody_waits_within_a_limit_that_nobody_set() -> None:
     assert left() is None
     with waiting():
         pass
+    assert 0.0 == spent()
     renewed()
     assert left() is None
 
@@ -20,8 +23,8 @@ def test_every_wait_of_a_question_is_taken_from_one_limit() -> None:
             began = time.monotonic()
             while time.monotonic() - began < 0.02:
                 pass
-        spent = 10.0 - (left() or 0)
-        assert 0.04 <= spent < 5
+        assert 0.04 <= spent() < 5
+        assert 10.0 == pytest.approx(spent() + (left() or 0))
         renewed()
         assert 10.0 == left()
     assert left() is None

@@ -22,7 +22,7 @@ from elastic_transport import BaseNode, Serializer
 
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.elasticsearch.address import Address
-from timeline.store.patience import left, rest, waiting
+from timeline.store.patience import left, rest, spent, waiting
 
 TIMEOUT: Final = 30.0  # s for one answer
 PATIENCE: Final = 5.0  # s that a question waits for a busy cluster
@@ -200,7 +200,9 @@ class Cluster:
                 failures += 1
                 wait = pause(failures)
                 patience, limit = {429: PATIENCE, 503: STARTING}.get(status_of(error), 0.0), left()
-                if time.monotonic() + wait - asked > patience or (limit is not None and wait >= limit):
+                if max(time.monotonic() - asked, spent()) + wait > patience or (
+                    limit is not None and wait >= limit
+                ):
                     raise translate(error, doing, question=question) from error
                 rest(wait)
 

@@ -21,6 +21,7 @@ from timeline.store.elasticsearch.names import ODD, end_of
 AT_A_TIME: Final = 5_000  # facts removed by one request
 FREEING: Final = 60.0  # s an expiry waits for disk; later merges free the rest
 SHARE: Final = 0.2  # of an index; below this its own merges will do
+WORTH: Final = 10_000  # facts, about 2 MB; for less nobody waits
 
 
 class Expiry:
@@ -130,6 +131,8 @@ class Expiry:
         The cluster keeps what was removed for copies that may need to catch up, and lets go of it
         seconds after all have; only then does merging free anything.
         """
+        if removed < WORTH:
+            return
         cluster = self._fetch.cluster
         deadline = time.monotonic() + FREEING
         while True:

@@ -21,7 +21,7 @@ from timeline.store.elasticsearch.compile import Dsl, within
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.names import id_of, is_id
 from timeline.store.elasticsearch.recent import Recent
-from timeline.store.patience import left, rest
+from timeline.store.patience import left, rest, spent
 from timeline.store.port import Order
 
 LOOKUP: Final = 1_000  # ids asked at a time
@@ -135,7 +135,7 @@ class Fetch:
             answer: dict[str, Any] = self.cluster.ask(
                 "POST", f"/{path}/_search", body, params=params, doing=doing, question=True
             )
-            if not _starting(answer) or time.monotonic() - asked > STARTING:
+            if not _starting(answer) or _waited_enough(asked):
                 return insist(answer, doing) if whole else answer
             rest(pause(1))
 
@@ -152,7 +152,7 @@ class Fetch:
             answers: list[dict[str, Any]] = self.cluster.ask(
                 "POST", "/_msearch", body, lines=True, doing=doing, question=True
             )["responses"]
-            if not any(map(_starting, answers)) or time.monotonic() - began > STARTING:
+            if not any(map(_starting, answers)) or _waited_enough(began):
                 break
             rest(pause(1))
         for answer in answers:
@@ -175,6 +175,11 @@ class Fetch:
                 stored = self.stored(hit)
                 found[stored.receipt.id] = stored
         return found
+
+
+def _waited_enough(began: float) -> bool:
+    """Whether shards that are just being started were given their time, by this request or those before it."""
+    return max(time.monotonic() - began, spent()) > STARTING
 
 
 def _starting(answer: dict[str, Any]) -> bool:
