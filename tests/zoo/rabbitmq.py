@@ -8,19 +8,12 @@ from typing import Any
 
 from tests.tracing.integrations import broker_transports as brokers
 from tests.tracing.kit.transport import Transport
+from tests.zoo import rabbitmq_stock
+from tests.zoo.rabbitmq_stock import GROUPS
 from tests.zoo.styles import Service, Style
 from tracing import Options
 from tracing.integrations import aio_pika, pika
 
-GROUPS = {
-    "orders": ("payments", "audit"),
-    "paid": ("packing",),
-    "parcels": ("mail",),
-    "late": ("courier",),
-    "items": ("counting",),
-    "invoices": ("billing",),
-    "graveyard": ("undertaker",),
-}
 Opened = Callable[[Service, str], AbstractContextManager[Transport]]
 
 
@@ -57,4 +50,5 @@ STYLES = (
     Style("aio-pika callbacks", "rabbitmq", _after(aio_pika, brokers.AioPika)),
     Style("aio-pika loop", "rabbitmq", _after(aio_pika, brokers.AioPikaLoop)),
     Style("aio-pika get", "rabbitmq", _after(aio_pika, brokers.AioPikaGet)),
+    Style("stock aio-pika", "rabbitmq", rabbitmq_stock.aio_pika, stock=True),
 )

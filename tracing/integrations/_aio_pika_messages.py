@@ -35,6 +35,7 @@ class Known:
             connection = getattr(channel, "connection", None) or channel._connection
             server = {"server_address": connection.url.host, "server_port": connection.url.port or 5672}
         self.spans = Messaging("rabbitmq", provider=provider, options=options, **server)
+        self.captures = options is not None and options.body > 0
         self.open = _amqp.Open()
         self.queues: dict[Any, str] = {}  # by consumer tag
         self.got: dict[int, str] = {}  # queues of messages of ``get`` whose handler has not begun, by tag
@@ -44,7 +45,7 @@ class Known:
         """The delivery; it waits to be settled from now on."""
         if message.consumer_tag:
             self.queues[message.consumer_tag] = queue
-        found = delivery_of(message, queue)
+        found = delivery_of(message, queue, captured=self.captures)
         if not no_ack:
             self.open.hold(message.delivery_tag, found)
         return found
@@ -66,7 +67,7 @@ def forget() -> None:
     _channels.clear()
 
 
-def delivery_of(message: Any, queue: str = "") -> Delivery:
+def delivery_of(message: Any, queue: str = "", *, captured: bool = False) -> Delivery:
     """The parts of an incoming message that spans are made from; raises nothing."""
     with guarded("aio-pika message"):
         return _amqp.delivery(
@@ -75,6 +76,7 @@ def delivery_of(message: Any, queue: str = "") -> Delivery:
             routing_key=message.routing_key,
             queue=queue,
             body=message.body,
+            captured=captured,
             tag=message.delivery_tag,
             redelivered=message.redelivered,
             message_id=message.message_id,

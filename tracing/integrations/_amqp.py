@@ -61,19 +61,20 @@ def delivery(
     routing_key: str | None,
     queue: str,
     body: Any,
+    captured: bool,
     tag: int | None,
     redelivered: object,
     message_id: object,
     correlation_id: object,
 ) -> Delivery:
-    """One message as its consumer got it; ``table`` are its headers."""
+    """One message as its consumer got it; ``table`` are its headers, ``captured`` says that its body may be."""
     more = attributes(routing_key, message_id, correlation_id) | _death(table)
     if tag:
         more[semconv.MESSAGING_RABBITMQ_DELIVERY_TAG] = tag
     return Delivery(
         destination=destination(exchange, routing_key, queue),
         headers=Headers(table),
-        body=body,
+        body=body if captured else None,
         body_size=size(body),
         attempt=attempt(table, queue, redelivered),
         more=more,
@@ -113,7 +114,7 @@ class Open:
 
     def hold(self, tag: int, delivery: Delivery) -> None:
         """Keep it in mind until it is settled; the oldest goes where there are too many."""
-        self._held[tag] = replace(delivery, body=None)
+        self._held[tag] = delivery if delivery.body is None else replace(delivery, body=None)
         if len(self._held) > _MOST_OPEN:
             self._held.popitem(last=False)
 

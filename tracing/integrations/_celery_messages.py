@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -13,14 +13,18 @@ from celery import signals
 from celery.app.task import Context as Request
 from opentelemetry.trace import TracerProvider
 
-from tracing import semconv
+from tracing import dead_letters, propagation, semconv
 from tracing.envelope import Envelope
 from tracing.guard import guarded
-from tracing.headers import Headers
+from tracing.headers import Headers, text
 from tracing.integrations import _amqp
 from tracing.options import Options
 from tracing.spans import Delivery, Messaging, Sending
 
+_CARRIED = {
+    *(propagation.TRACEPARENT, propagation.TRACESTATE, propagation.BAGGAGE, propagation.ELASTIC),
+    *("content-type", dead_letters.REASON, dead_letters.SOURCE),
+}
 _given: list[Any] = [None, None]  # provider and options of instrument()
 _apps: WeakKeyDictionary[Any, Messaging] = WeakKeyDictionary()
 
@@ -90,14 +94,24 @@ def _before_publish(
     if here is None or here.sending is not None:
         return
     with guarded("celery publish"):
-        carried = Headers(headers)
+        carried = _carried(headers)
         destination = _amqp.destination(getattr(exchange, "name", exchange), routing_key)
         more = _attributes(sender, headers.get("id"), headers.get("root_id"))
         here.sending = spans(here.app).send(destination, carried, event=here.event, more=more)
         here.sending.span.update_name(f"send {sender}")
-        table = carried.onto(headers)
-        headers.clear()
-        headers.update(table)
+        for name in _names(headers):
+            del headers[name]
+        headers.update(carried)
+
+
+def _names(table: Mapping[Any, Any] | None) -> list[Any]:
+    """Which of a message's headers are no business of Celery's, which has twenty of its own."""
+    return [name for name in table or () if (low := text(name).lower()) in _CARRIED or low.startswith("ce_")]
+
+
+def _carried(table: Mapping[Any, Any] | None) -> Headers:
+    """Context, event and dead letter among a message's headers."""
+    return Headers([(name, table[name]) for name in _names(table)] if table else None)
 
 
 def _attributes(task: object, task_id: object, root_id: object) -> dict[str, Any]:
@@ -118,7 +132,7 @@ def delivery_of(request: Any, task: str) -> Delivery:
         redelivered = bool(info.get("redelivered"))
         return Delivery(
             destination=_amqp.destination(info.get("exchange"), info.get("routing_key")),
-            headers=Headers(request.headers),
+            headers=_carried(request.headers),
             attempt=int(request.retries or 0) + 1 + redelivered,
             more=_attributes(task, request.id, request.root_id),
         )

@@ -33,6 +33,7 @@ class Known:
             parameters = channel.connection.params
             server = {"server_address": parameters.host, "server_port": parameters.port}
         self.spans = Messaging("rabbitmq", provider=provider, options=options, **server)
+        self.captures = options is not None and options.body > 0
         self.open = _amqp.Open()
         self.queues: dict[str, str] = {}  # by consumer tag
         self.running: dict[int, _amqp.Running] = {}  # handlers at work, by delivery tag
@@ -43,7 +44,7 @@ class Known:
         """The delivery; it waits to be settled from now on."""
         if tag := getattr(method, "consumer_tag", ""):
             self.queues[tag] = queue
-        found = delivery_of(method, properties, body, queue)
+        found = delivery_of(method, properties, body, queue, captured=self.captures)
         if not auto_ack:
             self.open.hold(method.delivery_tag, found)
         return found
@@ -78,7 +79,9 @@ def inside(channel: Any) -> bool:
     return False
 
 
-def delivery_of(method: Any, properties: Any, body: Any, queue: str = "") -> Delivery:
+def delivery_of(
+    method: Any, properties: Any, body: Any, queue: str = "", *, captured: bool = False
+) -> Delivery:
     """The parts of a delivered message that spans are made from; raises nothing."""
     with guarded("pika message"):
         return _amqp.delivery(
@@ -87,6 +90,7 @@ def delivery_of(method: Any, properties: Any, body: Any, queue: str = "") -> Del
             routing_key=method.routing_key,
             queue=queue,
             body=body,
+            captured=captured,
             tag=method.delivery_tag,
             redelivered=method.redelivered,
             message_id=properties.message_id,

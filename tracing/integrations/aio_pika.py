@@ -102,7 +102,8 @@ def process(message: Any, *, queue: str = "", attempt: int | None = None) -> Abs
         if tag in here.running:
             return _amqp.Within(here.running[tag])
         here.got.pop(tag, None)
-        found = delivery_of(message, queue or here.queues.get(message.consumer_tag, ""))
+        where = queue or here.queues.get(message.consumer_tag, "")
+        found = delivery_of(message, where, captured=here.captures)
         return here.spans.process(found, attempt=attempt or 1, received=here.open.received(tag))
     return nullcontext(trace.INVALID_SPAN)
 
@@ -203,7 +204,7 @@ def _entering(original: Function) -> Function:
         with guarded("process span"):
             here, tag = messages.known(message.channel), message.delivery_tag
             if tag in here.got:
-                found = delivery_of(message, here.got.pop(tag))
+                found = delivery_of(message, here.got.pop(tag), captured=here.captures)
                 loop = _loops[context] = Loop()
                 processing = here.spans.process(found, received=here.open.received(tag))
                 loop.begin(_amqp.Running(here.running, processing, tag))

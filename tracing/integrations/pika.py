@@ -110,7 +110,7 @@ def process(
         if tag in here.running:
             return _amqp.Within(here.running[tag])
         queue = queue or here.queues.get(getattr(method, "consumer_tag", ""), "")
-        found = delivery_of(method, properties, body, queue)
+        found = delivery_of(method, properties, body, queue, captured=here.captures)
         received = here.open.received(tag)
         return here.spans.process(found, attempt=attempt or 1, received=received)
     return nullcontext(trace.INVALID_SPAN)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import aio_pika
 import pika
 import pytest
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 from aio_pika.exceptions import DeliveryError, QueueEmpty
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
+from tests.tracing.integrations.aio_pika_bench import Bench, ack, run
 from tracing import entity, envelope
 from tracing.guard import losses
 from tracing.integrations import aio_pika as traced
@@ -32,54 +32,6 @@ def _instrumented(capture: Capture) -> Iterator[None]:
     traced.uninstrument()
     odd = {key for key, count in losses().items() if count != before.get(key)}
     assert odd <= {"bad traceparent", "duplicate traceparent", "bad baggage member"}
-
-
-class Bench(NamedTuple):
-    channel: AbstractChannel
-    queue: AbstractQueue
-
-    @property
-    def exchange(self) -> AbstractExchange:
-        return self.channel.default_exchange
-
-    async def send(self, body: bytes = b"{}", **more: Any) -> None:
-        await self.exchange.publish(aio_pika.Message(body, **more), self.queue.name)
-
-    async def handle(
-        self, work: Callable[[Any], Awaitable[None]], count: int = 1, queue: AbstractQueue | None = None
-    ) -> None:
-        """Let ``work`` handle this many messages as a callback."""
-        done = asyncio.Semaphore(0)
-
-        async def callback(message: Any) -> None:
-            try:
-                await work(message)
-            finally:
-                done.release()
-
-        at = queue or self.queue
-        tag = await at.consume(callback)
-        for _ in range(count):
-            await asyncio.wait_for(done.acquire(), 30)
-        await at.cancel(tag)
-
-
-async def ack(message: Any) -> None:
-    await message.ack()
-
-
-def run(amqp: str, story: Callable[[Bench], Awaitable[None]], *, robust: bool = True, **options: Any) -> str:
-    """Tell a story on an open channel with a fresh queue; gives the queue's name."""
-    name = f"orders-{uuid.uuid4().hex[:8]}"
-
-    async def main() -> None:
-        connection = await (aio_pika.connect_robust if robust else aio_pika.connect)(amqp)
-        async with connection:
-            channel = await connection.channel(**options)
-            await story(Bench(channel, await channel.declare_queue(name)))
-
-    asyncio.run(main())
-    return name
 
 
 @pytest.mark.parametrize("robust", [True, False])

@@ -15,7 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import UnroutableError
 
 from tests.servers.rabbitmq import RabbitMQ
-from tracing import entity, envelope
+from tracing import Options, entity, envelope
 from tracing.guard import losses
 from tracing.integrations import pika as traced
 from tracing.testing import Capture
@@ -369,6 +369,17 @@ def test_without_instrument_the_helpers_do_the_same_for_one_message(
     with traced.process(channel, method, properties, body, queue=queue):
         pass
     assert BlockingChannel.basic_publish.__qualname__ == "BlockingChannel.basic_publish"
+
+
+def test_a_body_is_on_the_span_only_where_somebody_asked_for_it(
+    capture: Capture, channel: BlockingChannel, queue: str
+) -> None:
+    traced.uninstrument()
+    traced.instrument(capture.provider, Options(body=20))
+    channel.basic_publish("", queue, b'{"order": 7, "token": "t"}')
+    handle(channel, queue, ack)
+    for name in ("send", "process"):
+        assert '{"order":7,"token":"' == capture.attributes(f"{name} {queue}")["throughline.message.body"]
 
 
 def test_instrumenting_twice_makes_no_span_twice(
