@@ -73,10 +73,6 @@ class Sender(SpanExporter):
         """Give up what is being tried."""
         self._made.shutdown()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing is held back here."""
-        return self._made.force_flush(timeout_millis)
-
 
 class Batches(BatchSpanProcessor):
     """The SDK's batch processor, which also counts what it drops."""

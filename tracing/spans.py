@@ -268,7 +268,7 @@ class Messaging:
             ambient = trace.get_current_span(context)
             came = delivery.context()
             creation = created(came)
-            if ambient.get_span_context().is_valid:
+            if ambient is not trace.INVALID_SPAN and ambient.get_span_context().is_valid:
                 parent = trace.set_span_in_context(ambient, came)
             elif self._options.parent:
                 parent = came

@@ -151,10 +151,16 @@ class Service(threading.Thread):
         """Handle one message; what cannot be handled goes to the dead letters and its span says why."""
         try:
             with consumer.process(message):
-                self._handlers[message.topic()](orjson.loads(message.value() or b"null"))
+                self._try(message)
         except Exception as error:  # noqa: BLE001  one bad message must not end the service
             print(f"{self.name}: {message.topic()} not handled: {error!r}", file=sys.stderr)
-            self.producer.produce(DEAD_LETTERS, message.value(), headers=message.headers())
+
+    def _try(self, message: Any) -> None:
+        try:
+            self._handlers[message.topic()](orjson.loads(message.value() or b"null"))
+        except Exception as error:
+            self.producer.dead_letter(DEAD_LETTERS, message, error=error)
+            raise
 
     def stop(self) -> None:
         """End after the message at hand, with everything sent."""

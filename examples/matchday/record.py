@@ -21,9 +21,10 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 from examples.matchday.story import ENVIRONMENT, VERSIONS
 from tracing import envelope, propagation, semconv
+from tracing.delivery import KEY_TYPE, key_text, key_type
 from tracing.envelope import Envelope
 from tracing.headers import Headers
-from tracing.spans import KEY_TYPE, SCHEMA_URL, key_text, key_type
+from tracing.spans import SCHEMA_URL
 
 Attributes = dict[str, Any]
 MS = 1_000_000

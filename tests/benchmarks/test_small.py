@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from benchmarks import cohorts, questions, steps, store
+from benchmarks import cohorts, questions, steps, store, tracing
 
 MODULES = sorted(path.stem for path in Path(benchmarks.__path__[0]).glob("[a-z]*.py"))
 
@@ -24,3 +24,10 @@ def test_what_needs_no_node_measures_something(monkeypatch: pytest.MonkeyPatch) 
     assert 500 == cohorts.keep(500)["spans"]
     assert 10 == cohorts.ask(10)["entities"]
     assert {"judge at the door", "tokens"} <= steps.measure().keys()
+
+
+@pytest.mark.server
+def test_every_way_of_tracing_a_client_is_measured() -> None:
+    for client, ways in tracing.measure(1, 0.01).items():
+        assert set(tracing.WAYS) == ways.keys(), client
+        assert {66} == {ways[way]["header_bytes"] for way in tracing.WAYS[1:]}, client

@@ -54,12 +54,12 @@ def _die(bench: Bench, *, clusters: int, workers: int) -> None:
     print(f"{clusters} kills of Elasticsearch, {workers} of the worker in {time.monotonic() - began:.0f} s")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_kills_of_elasticsearch_and_of_workers_lose_and_double_nothing(bench: Bench) -> None:
     _die(bench, clusters=2, workers=8)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_ten_kills_of_elasticsearch_and_fifty_of_workers_lose_and_double_nothing(bench: Bench) -> None:
     _die(bench, clusters=10, workers=50)

@@ -137,10 +137,24 @@ class RunningNode:
             process.kill()
 
     def get(self, path: str) -> Any:
-        """The JSON answer of the API."""
+        """The JSON answer of the API; told that something is not available now, it asks again for a while."""
         request = urllib.request.Request(self.web + path, headers={"Authorization": f"Bearer {self.token}"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        said: list[str] = []
+
+        def answer() -> Any:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as found:
+                    return [json.load(found)]
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                said[:] = [error.read().decode()[:600]]
+                return None
+
+        try:
+            return until(answer, seconds=20, what=f"an answer to {path}")[0]
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {said}") from error
 
     def post(self, path: str, body: Any) -> Any:
         """The JSON answer of the API to a JSON body."""

@@ -14,7 +14,7 @@ from tracing.delivery import Delivery
 from tracing.guard import losses
 from tracing.handover import UNSETTLED, Handover
 from tracing.headers import Headers
-from tracing.spans import MOST_LINKS, Messaging
+from tracing.spans import MOST_LINKS, Messaging, Processing
 from tracing.testing import Capture
 
 
@@ -156,6 +156,26 @@ def test_a_broken_tracer_never_reaches_the_application(
     kept.settled()
     kept.finish_all()
     assert losses()["process span"] > before
+
+
+def test_a_span_that_breaks_when_it_ends_never_reaches_the_handler() -> None:
+    class Broken:
+        def is_recording(self) -> bool:
+            raise RuntimeError
+
+    before = losses().get("process span", 0)
+    with Processing(Broken(), Context()):  # type: ignore[arg-type]
+        pass
+    assert before + 1 == losses()["process span"]
+
+
+def test_asking_for_another_message_than_the_open_one_ends_the_open_one(capture: Capture) -> None:
+    kept = handover(capture)
+    kept.handed(delivery(capture, 1))
+    with kept.process(delivery(capture, 2)):
+        assert [1] == [
+            (span.attributes or {})["messaging.kafka.offset"] for span in capture.spans("process bets")
+        ]
 
 
 EXIT = """

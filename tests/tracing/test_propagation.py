@@ -246,3 +246,13 @@ def test_a_kept_context_is_current_only_inside() -> None:
     with propagation.attached(in_span()):
         assert int(TRACE, 16) == trace.get_current_span().get_span_context().trace_id
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_a_context_that_is_none_costs_the_headers_and_nothing_else() -> None:
+    before = losses()
+    headers = Headers({"baggage": "a=1"})
+    propagation.inject(headers, 7)  # type: ignore[arg-type]
+    assert 7 == propagation.extract({"baggage": "a=1"}, 7)  # type: ignore[arg-type,comparison-overlap]
+    assert [("baggage", b"a=1")] == headers.pairs()
+    for reason in ("inject", "extract"):
+        assert before.get(reason, 0) + 1 == losses()[reason]

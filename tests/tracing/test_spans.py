@@ -13,7 +13,7 @@ from tracing.entities import entity, named
 from tracing.guard import losses
 from tracing.headers import Headers
 from tracing.options import Options
-from tracing.spans import Delivery, Messaging, key_text, key_type
+from tracing.spans import MOST_SAID, Delivery, Messaging, key_text, key_type
 from tracing.testing import Capture
 
 
@@ -296,3 +296,27 @@ def test_several_messages_settled_in_one_call_are_linked_each_with_its_offset(
     assert [88_213, 88_214] == [(link.attributes or {})["messaging.kafka.offset"] for link in settle.links]
     kafka.settle()
     assert 1 == len(capture.spans("commit bets"))
+
+
+def test_what_the_client_learns_only_from_the_broker_is_on_the_send_span(
+    capture: Capture, kafka: Messaging
+) -> None:
+    kafka.send("bets", Headers()).end(partition=-1, offset=-1, body_size=7)
+    found = capture.attributes("send bets")
+    assert 7 == found["messaging.message.body.size"]
+    assert "messaging.kafka.offset" not in found
+
+
+def test_attributes_of_the_system_at_hand_go_on_a_settle_span(capture: Capture, kafka: Messaging) -> None:
+    kafka.settle(Delivery(destination="bets"), name="ack", more={"x": 1})
+    assert 1 == capture.attributes("ack bets")["x"]
+
+
+def test_destinations_without_end_are_not_kept_in_mind(capture: Capture, kafka: Messaging) -> None:
+    for number in range(MOST_SAID + 10):
+        kafka.settle(Delivery(destination=f"reply-{number}"))
+    assert MOST_SAID == len(kafka._said)
+    assert (
+        f"reply-{MOST_SAID + 9}"
+        == capture.attributes(f"commit reply-{MOST_SAID + 9}")["messaging.destination.name"]
+    )

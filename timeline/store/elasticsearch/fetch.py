@@ -120,9 +120,9 @@ class Fetch:
         self.recent = Recent(cluster)
         self._recognised = False
 
-    def recognise(self) -> None:
+    def recognise(self, *, anew: bool = False) -> None:
         """Before the first question: raise ``StoreUnavailable`` where another release or product wrote here."""
-        if not self._recognised:
+        if anew or not self._recognised:
             recognise(self.cluster)
             self._recognised = True
 

@@ -61,7 +61,7 @@ class ElasticsearchStore:
 
     def prepare(self) -> None:
         """Raises ``StoreUnavailable`` where another release wrote here; days are made by their first fact."""
-        self._fetch.recognise()
+        self._fetch.recognise(anew=True)
 
     def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
         """Store facts once each; returns when the cluster confirmed every one."""
