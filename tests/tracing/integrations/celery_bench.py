@@ -76,7 +76,7 @@ def worker(
         bench.process = subprocess.Popen(
             [*command, "-n", f"{bench.queue}@%h", "-c", "2", *options],
             cwd=ROOT,
-            env={**os.environ, **environ, "OTEL_BSP_SCHEDULE_DELAY": delay},
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "", **environ, "OTEL_BSP_SCHEDULE_DELAY": delay},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

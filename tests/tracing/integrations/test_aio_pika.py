@@ -73,10 +73,11 @@ def test_what_was_current_when_the_client_connected_is_nobodys_parent(capture: C
     name = f"orders-{uuid.uuid4().hex[:8]}"
 
     async def main() -> None:
-        with capture.provider.get_tracer("t").start_as_current_span("startup"):
+        startup = capture.provider.get_tracer("t").start_span("startup")
+        with trace.use_span(startup):
             connection = await aio_pika.connect_robust(amqp)
-        async with connection:
             channel = await connection.channel()
+        async with connection:
             bench = Bench(channel, await channel.declare_queue(name))
             await bench.send()
             await bench.handle(ack)
