@@ -63,9 +63,14 @@ class Server:
             return json.load(answer)
 
     def bytes_of(self, pattern: str) -> int:
-        """Bytes of the primary shards."""
-        return int(
-            self.call("GET", f"/{pattern}/_stats/store")["_all"]["primaries"]["store"]["size_in_bytes"]
+        """Bytes of all segments as they are now: the store's own statistics are up to 10 s old."""
+        indices = self.call("GET", f"/{pattern}/_segments")["indices"].values()
+        copies = [copy for index in indices for shard in index["shards"].values() for copy in shard]
+        return sum(
+            segment["size_in_bytes"]
+            for copy in copies
+            if copy["routing"]["primary"]
+            for segment in copy["segments"].values()
         )
 
     def settle(self, pattern: str) -> tuple[int, int]:

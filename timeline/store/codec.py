@@ -18,12 +18,16 @@ from timeline.domain import Stored
 from timeline.errors import StoreUnavailable, Unavailable
 from timeline.store.packing import unpack
 
-LEVEL: Final = 3
+LEVEL: Final = 5
+_FORMAT: Final = zstandard.FORMAT_ZSTD1_MAGICLESS  # four bytes less of each fact
+_PARAMETERS: Final = zstandard.ZstdCompressionParameters.from_level(
+    LEVEL, format=_FORMAT, write_content_size=1, write_checksum=0, write_dict_id=0
+)
 DICTIONARY_BYTES: Final = 64 * 1024
 # The first dictionary is learnt soon, and better ones from samples ever further apart: the
 # first facts come from few services. Distances are primes, since traffic has a rhythm of its
 # own: every eighth fact may well be the same step of every fourth story.
-STAGES: Final = ((1, 500), (7, 2_000), (61, 2_000))  # distance, number of samples
+STAGES: Final = ((1, 500), (7, 4_000), (61, 4_000))  # distance, number of samples
 # Facts compressed in one call: other threads run meanwhile, and to wait for one's turn again after
 # each fact costs more than to compress it.
 TOGETHER: Final = 250
@@ -58,6 +62,8 @@ class Codec:
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._compressing: dict[int, zstandard.ZstdCompressionDict] = {}
         self._dictionaries: dict[int, zstandard.ZstdCompressionDict] = {}
 
     def _dictionary(self, number: int) -> zstandard.ZstdCompressionDict:
@@ -75,7 +81,7 @@ class Codec:
         known: dict[int, zstandard.ZstdDecompressor] = self._local.__dict__.setdefault("decompressors", {})
         if number not in known:
             dictionary = self._dictionary(number) if number else None
-            known[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
+            known[number] = zstandard.ZstdDecompressor(dict_data=dictionary, format=_FORMAT)
         return known[number]
 
     def unpack(self, blob: bytes) -> Stored:
@@ -106,16 +112,22 @@ class Codec:
 
     def forget(self) -> None:
         """Read every dictionary anew: these are no longer those of the shelf."""
-        self._dictionaries, self._local = {}, threading.local()
+        self._dictionaries, self._compressing, self._local = {}, {}, threading.local()
 
     def compressor(self, number: int) -> zstandard.ZstdCompressor:
         """A compressor for one thread."""
-        dictionary = self._dictionary(number) if number else None
-        if dictionary is not None:
-            dictionary.precompute_compress(level=LEVEL)  # once, and not again for each fact
         return zstandard.ZstdCompressor(
-            level=LEVEL, dict_data=dictionary, write_checksum=False, write_dict_id=False
+            dict_data=self._prepared(number) if number else None, compression_params=_PARAMETERS
         )
+
+    def _prepared(self, number: int) -> zstandard.ZstdCompressionDict:
+        """A dictionary worked out for compressing, once: it takes as long as thousands of facts."""
+        with self._lock:
+            if number not in self._compressing:
+                made = zstandard.ZstdCompressionDict(self._dictionary(number).as_bytes())
+                made.precompute_compress(compression_params=_PARAMETERS)
+                self._compressing[number] = made
+            return self._compressing[number]
 
 
 class Packer:

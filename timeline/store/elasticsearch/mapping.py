@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from timeline.search.query import FACETS
 
-VERSION: Final = 1
+VERSION: Final = 2
 REFRESH_SECONDS: Final = 2
 MAX_WINDOW: Final = 10_001  # rows of one answer: the largest page and one more
 _DICTIONARIES, _ENTITIES = "dictionaries", "entities"

@@ -23,7 +23,7 @@ from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
 from timeline.store.packing import pack
 from timeline.store.port import ItemReport
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 def build_schema() -> tantivy.Schema:
