@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 CLUSTER = "elasticsearch"
-_CLUSTER_FILES = ("/test_elasticsearch_store.py", "/test_store_url.py", "/test_round_trips.py")
+_CLUSTER_FILES = (
+    "/test_elasticsearch_emptied.py",
+    "/test_elasticsearch_recent.py",
+    "/test_elasticsearch_store.py",
+    "/test_round_trips.py",
+    "/test_store_url.py",
+)
 _PAGES = "tests/pages/"  # one story and one browser for all of its files
 
 
