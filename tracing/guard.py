@@ -6,12 +6,14 @@ What goes wrong inside the library is swallowed, counted by reason and readable 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from types import TracebackType
 
 _counts: Counter[str] = Counter()
-_lock = threading.Lock()
+# reentrant: a collected loop ends its span, which may count, while its thread is in here
+_lock = threading.RLock()
 
 
 def lost(reason: str, count: int = 1) -> None:
@@ -24,6 +26,15 @@ def losses() -> dict[str, int]:
     """Everything this process dropped so far, by reason; empty where nothing was."""
     with _lock:
         return dict(_counts)
+
+
+def _renew() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+# another thread may hold the lock while this one forks; in the child nobody would release it
+os.register_at_fork(after_in_child=_renew)
 
 
 class guarded:  # noqa: N801  used like a statement, as contextlib.suppress is

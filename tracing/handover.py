@@ -9,6 +9,7 @@ application takes over a handling that is open already, so that a message has on
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 import weakref
@@ -20,7 +21,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.context import Context, attach, get_current
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span
 
 from tracing import propagation, semconv
 from tracing.delivery import Delivery
@@ -40,6 +41,9 @@ class Finishing(Protocol):
 
     def finish_all(self) -> None:
         """End them."""
+
+    def forked(self) -> None:
+        """Leave them to the parent process, which ends them: this is its child."""
 
 
 class _Open(NamedTuple):
@@ -144,6 +148,12 @@ class Handover:
             with guarded("process span"):
                 self._open.popitem()[1].processing.end()
 
+    def forked(self) -> None:
+        """What is being handled is the parent's: here its context stays current until it is finished, no more."""
+        self._lock = threading.Lock()  # another thread may have held it, and that one is not here
+        for owner, found in list(self._open.items()):
+            self._open[owner] = found._replace(processing=unrecorded(found.processing.context))
+
     def settled(
         self, *deliveries: Delivery, start: int | None = None, name: str = "commit", error: object = None
     ) -> None:
@@ -214,6 +224,11 @@ def _light(delivery: Delivery) -> Delivery:
     return replace(delivery, headers=headers, body=None)
 
 
+def unrecorded(context: Context) -> Processing:
+    """The handling in this context, for those who must not end it: its span belongs to another process."""
+    return Processing(NonRecordingSpan(get_current_span(context).get_span_context()), context)
+
+
 def finish_all() -> None:
     """End every handling that is open: the process is about to end."""
     for one in list(_alive):
@@ -233,3 +248,12 @@ def track(one: Finishing) -> None:
 
 
 _alive: weakref.WeakSet[Finishing] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for one in list(_alive):
+        with guarded("fork"):
+            one.forked()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -61,6 +61,23 @@ process.start()
 tracer.start_span("parent").end()
 process.join()
 """,
+    "while a thread counts": """
+from tracing import guard
+held = threading.Event()
+def count():
+    with guard._lock:
+        held.set()
+        threading.Event().wait()
+threading.Thread(target=count, daemon=True).start()
+held.wait(30)
+if not (child := os.fork()):
+    signal.alarm(20)
+    guard.lost("something")
+    tracer.start_span("child").end()
+    sys.exit()
+os.waitpid(child, 0)
+tracer.start_span("parent").end()
+""",
     "a pool that is recycled": """
 def work(_):
     tracer.start_span("child").end()
@@ -71,6 +88,26 @@ with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
 tracer.start_span("parent").end()
 """,
 }
+
+HANDLING = """
+from tracing.delivery import Delivery
+from tracing.handover import Handover
+from tracing.integrations._loop import Loop
+from tracing.spans import Messaging
+spans, message = Messaging("kafka"), Delivery(destination="orders")
+"""
+HANDED = "held = Handover(spans, automatic=True); held.handed(message)"
+LOOPED = "held = Loop(); held.begin(spans.process(message))"
+for begun in (HANDED, LOOPED):
+    for end in ("flush(); os._exit(0)", "held.finish()", ""):
+        FORKS[f"in a handling, {begun.split('.')[-1]}, then {end}"] = f"""{HANDLING}{begun}
+trace.get_current_span().update_name("parent")
+if not (child := os.fork()):
+    tracer.start_span("child").end()
+    {end}
+    sys.exit()
+os.waitpid(child, 0)
+"""
 
 
 @pytest.mark.parametrize("fork", FORKS)
