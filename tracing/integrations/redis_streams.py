@@ -6,7 +6,7 @@
 From then on: ``xadd`` makes a send span that ends with Redis's answer, also in a pipeline; ``xread``,
 ``xreadgroup``, ``xautoclaim`` and ``xclaim`` make a receive span linked to every entry they give; ``xack``
 a settle span. Redis calls no handler, so put ``with process(client, stream, entry, group=group):``
-around yours.
+around yours. In a cluster's pipeline spans end when the command is queued, without its answer.
 
 An entry has only fields, so the context travels in fields beside the application's own
 (``traceparent``, ``tracestate``, ``baggage``). An instrumented reader does not see them; others do.
@@ -123,9 +123,12 @@ def process(
 
 def _then(client: Any, result: Any, done: Done) -> Any:
     """Call ``done`` with the answer or the error, once it is there: now, awaited, or with the pipeline."""
-    if result is client and isinstance(client, Pipeline | AsyncPipeline):
-        with guarded("pipeline"):
-            _queued.setdefault(client, []).append((len(client.command_stack) - 1, done))
+    if result is client:
+        if isinstance(client, Pipeline | AsyncPipeline):
+            with guarded("pipeline"):
+                _queued.setdefault(client, []).append((len(client.command_stack) - 1, done))
+        else:  # a cluster's pipeline: it tells nobody which answer is whose
+            done(None, None)
         return result
     if inspect.isawaitable(result):
         return _awaited(result, done)

@@ -6,11 +6,13 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
 from redis import asyncio as aioredis
+from redis.cluster import ClusterPipeline
 
 from tests.servers.redis import Redis
 from tracing import entity, envelope
@@ -148,6 +150,17 @@ def test_a_pipelines_spans_end_with_its_answers(capture: Capture, client: Any, s
         with pytest.raises(redis.ResponseError):
             pipeline.execute()
     assert "error.type" in capture.attributes("xadd x")
+
+
+def test_a_pipeline_of_a_cluster_is_left_as_it_is(capture: Capture) -> None:
+    nowhere = SimpleNamespace(himport_registry=None)  # nothing is sent
+    sync = ClusterPipeline(nodes_manager=nowhere, commands_parser=None)
+    for pipeline in (sync, aioredis.RedisCluster(host="127.0.0.1").pipeline()):
+        assert pipeline is pipeline.xadd("orders", {"a": 1}).xack("orders", "bill", "1-0")
+        assert 2 == len(pipeline)
+    found = [dict(span.attributes or {}) for span in capture.spans("xadd orders")]
+    assert 2 == len(found)
+    assert not [one for one in found if "throughline.message.entry_id" in one or "error.type" in one]
 
 
 def test_an_empty_read_leaves_no_span(capture: Capture, client: Any, stream: str) -> None:
