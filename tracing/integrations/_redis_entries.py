@@ -39,7 +39,7 @@ def spans(client: Any) -> Messaging:
     if found is None:
         server: dict[str, str | int] = {}
         with guarded("redis address"):
-            asked = pool.connection_kwargs
+            asked = getattr(pool, "connection_kwargs", {})  # a cluster has many pools
             if host := asked.get("host") or asked.get("path"):
                 server = {"server_address": str(host), "server_port": int(asked.get("port") or 0) or 6379}
         provider, options = given
