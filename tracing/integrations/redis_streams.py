@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -28,6 +29,7 @@ from opentelemetry.trace import Span, TracerProvider
 from redis.asyncio.client import Pipeline as AsyncPipeline
 from redis.client import Pipeline
 from redis.commands.core import StreamCommands
+from redis.exceptions import ExecAbortError, ResponseError
 
 from tracing import dead_letters, envelope, semconv
 from tracing.envelope import Envelope
@@ -43,11 +45,13 @@ __all__ = ["add", "dead_letter", "delivery_of", "instrument", "process", "uninst
 
 Function = Callable[..., Any]
 Done = Callable[[Any, BaseException | None], None]
+Queued = tuple[int, Any, Done]  # a command's place in its pipeline, and what is to be called
+_REFUSED = re.compile(r"Command # (\d+) \(")  # how the client's error begins that names one of a pipeline
 _MOST_PENDING = 1_000  # pending entries that are asked for their count in one go
 _patches = Patches()
 _keep = [False]
 _known = entries.Entries()
-_queued: WeakKeyDictionary[Any, list[tuple[int, Done]]] = WeakKeyDictionary()  # of pipelines
+_queued: WeakKeyDictionary[Any, list[Queued]] = WeakKeyDictionary()  # of pipelines
 
 
 def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
@@ -126,7 +130,10 @@ def _then(client: Any, result: Any, done: Done) -> Any:
     if result is client:
         if isinstance(client, Pipeline | AsyncPipeline):
             with guarded("pipeline"):
-                _queued.setdefault(client, []).append((len(client.command_stack) - 1, done))
+                stack, queued = client.command_stack, _queued.setdefault(client, [])
+                while queued and queued[-1][0] >= len(stack) - 1:  # it was reset
+                    queued.pop()
+                queued.append((len(stack) - 1, stack[-1], done))
         else:  # a cluster's pipeline: it tells nobody which answer is whose
             done(None, None)
         return result
@@ -303,21 +310,34 @@ async def _handed_over_later(call: _Read, result: Any, parts: Function, least: i
     return reply
 
 
-def _finish(pipeline: Any, answers: Any, error: BaseException | None) -> None:
+def _taken(pipeline: Any) -> list[Queued]:
+    """What was queued and is to be executed now; a pipeline that was reset has forgotten the rest."""
     with guarded("pipeline"):
-        for index, done in _queued.pop(pipeline, ()):
-            done(None if answers is None or index >= len(answers) else answers[index], error)
+        stack = pipeline.command_stack
+        return [one for one in _queued.pop(pipeline, ()) if one[0] < len(stack) and stack[one[0]] is one[1]]
+    return []
+
+
+def _finish(queued: list[Queued], answers: Any, error: BaseException | None) -> None:
+    with guarded("pipeline"):
+        # Redis executes the commands around one that it refuses, but for a transaction refused as a whole
+        whole = isinstance(error.__context__, ExecAbortError) if error is not None else False
+        named = _REFUSED.match(str(error)) if isinstance(error, ResponseError) and not whole else None
+        for index, _, done in queued:
+            answer = None if answers is None or index >= len(answers) else answers[index]
+            done(answer, error if named is None or int(named[1]) == index + 1 else None)
 
 
 def _executing(original: Function) -> Function:
     @functools.wraps(original)
     def execute(pipeline: Any, *args: Any, **options: Any) -> Any:
+        queued = _taken(pipeline)
         try:
             answers = original(pipeline, *args, **options)
         except BaseException as error:
-            _finish(pipeline, None, error)
+            _finish(queued, None, error)
             raise
-        _finish(pipeline, answers, None)
+        _finish(queued, answers, None)
         return answers
 
     return execute
@@ -326,12 +346,13 @@ def _executing(original: Function) -> Function:
 def _executing_later(original: Function) -> Function:
     @functools.wraps(original)
     async def execute(pipeline: Any, *args: Any, **options: Any) -> Any:
+        queued = _taken(pipeline)
         try:
             answers = await original(pipeline, *args, **options)
         except BaseException as error:
-            _finish(pipeline, None, error)
+            _finish(queued, None, error)
             raise
-        _finish(pipeline, answers, None)
+        _finish(queued, answers, None)
         return answers
 
     return execute

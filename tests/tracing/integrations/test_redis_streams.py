@@ -152,6 +152,48 @@ def test_a_pipelines_spans_end_with_its_answers(capture: Capture, client: Any, s
     assert "error.type" in capture.attributes("xadd x")
 
 
+@pytest.mark.parametrize("transaction", [False, True])
+def test_only_the_command_that_a_pipeline_was_refused_for_has_failed(
+    capture: Capture, client: Any, stream: str, transaction: bool
+) -> None:
+    client.set("text", "x")
+    with client.pipeline(transaction) as pipeline:
+        pipeline.xadd(stream, {"a": 1}).xadd("text", {"a": 1}).xack(stream, "bill", "1-0")
+        with pytest.raises(redis.ResponseError):
+            pipeline.execute()
+    assert 1 == client.xlen(stream)
+    assert "ResponseError" == capture.attributes("xadd text")["error.type"]
+    for name in ("xadd", "xack"):
+        assert "error.type" not in capture.attributes(f"{name} {stream}")
+
+
+def test_all_of_a_transaction_that_is_refused_as_a_whole_have_failed(
+    capture: Capture, client: Any, stream: str
+) -> None:
+    with client.pipeline() as pipeline:
+        pipeline.xadd(stream, {"a": 1}).execute_command("XADD", stream)
+        with pytest.raises(redis.ResponseError):
+            pipeline.execute()
+    assert 0 == client.xlen(stream)
+    assert "ResponseError" == capture.attributes(f"xadd {stream}")["error.type"]
+
+
+def test_a_pipeline_that_is_reset_forgets_what_it_had_queued(
+    capture: Capture, client: Any, stream: str
+) -> None:
+    with client.pipeline() as pipeline:
+        pipeline.xadd("never", {"a": 1}).xadd("never", {"a": 1})
+        pipeline.reset()
+        pipeline.set("text", "x").xadd(stream, {"a": 2})
+        pipeline.execute()
+        pipeline.xadd("never", {"a": 1})
+        pipeline.reset()
+        pipeline.xadd(stream, {"a": 2})
+        pipeline.execute()
+    assert [f"xadd {stream}"] * 2 == [span.name for span in capture.spans()]
+    assert 2 == client.xlen(stream)
+
+
 def test_a_pipeline_of_a_cluster_is_left_as_it_is(capture: Capture) -> None:
     nowhere = SimpleNamespace(himport_registry=None)  # nothing is sent
     sync = ClusterPipeline(nodes_manager=nowhere, commands_parser=None)
