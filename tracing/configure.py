@@ -28,7 +28,7 @@ from tracing.export import batches
 from tracing.guard import guarded
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
-TERM_SECONDS = 5.0  # at most this long a SIGTERM waits for the last spans to leave
+TERM_SECONDS = 5.0  # at most this long a process that ends waits for the last spans to leave
 
 
 def configure(
@@ -55,7 +55,7 @@ def configure(
 
     Spans are sent on a thread of its own; a receiver that is away costs spans, never an exception.
     They are flushed at exit, when a ``multiprocessing`` child ends and, with ``on_sigterm``, before a
-    SIGTERM that nobody handles ends the process (main thread only; it takes at most 5 s longer).
+    SIGTERM that nobody handles ends the process (main thread only). Each takes at most 5 s longer.
     """
     existing = provider or (trace.get_tracer_provider() if set_global else None)
     if isinstance(existing, TracerProvider):
@@ -134,7 +134,7 @@ def _flush_at_the_end(on_sigterm: bool) -> None:
 
 
 def _in_child(_: object) -> None:
-    multiprocessing.util.Finalize(None, flush, exitpriority=0)
+    multiprocessing.util.Finalize(None, flush_in_time, exitpriority=0)
 
 
 def _terminated(number: int, _: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -130,3 +131,19 @@ def test_a_receiver_that_is_away_delays_the_end_by_some_seconds_at_most() -> Non
     )
     assert 0 == done.returncode
     assert float(done.stdout) < 15
+
+
+def test_a_receiver_that_never_answers_delays_the_end_of_a_child_by_some_seconds_at_most() -> None:
+    script = """
+process = multiprocessing.get_context("fork").Process(target=lambda: tracer.start_span("child").end())
+process.start()
+process.join(20)
+os._exit(process.exitcode is None)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        done = subprocess.run(
+            [sys.executable, "-c", BEGIN + script, f"http://127.0.0.1:{silent.getsockname()[1]}"],
+            timeout=60,
+            env=os.environ | {"OTEL_EXPORTER_OTLP_TIMEOUT": "60"},
+        )
+    assert 0 == done.returncode
