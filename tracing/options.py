@@ -43,7 +43,7 @@ class Options:
     def captured(self, body: object) -> str | None:
         """What of this body may stand on a span; ``None`` for nothing. Never raises.
 
-        Bodies that are no text, or larger than 64 KiB, are never captured.
+        Bodies that are no text, larger than 64 KiB, or that begin like JSON and are none are never captured.
         """
         if not self.body or body is None:
             return None
@@ -53,16 +53,23 @@ class Options:
                 lost("body too large to be captured")
                 return None
             kept = redacted(raw.decode())
+            if kept is None:
+                lost("body too broken to be captured")
+                return None
             return (self.redact(kept) if self.redact else kept)[: self.body]
         return None
 
 
-def redacted(text: str) -> str:
-    """The text without what looks like a secret: JSON members by their name, card numbers by their digits."""
+def redacted(text: str) -> str | None:
+    """The text without what looks like a secret: JSON members by their name, card numbers by their digits.
+
+    ``None`` for what begins like a JSON object or array and cannot be read: its secrets would not be found.
+    """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return _CARD.sub(HIDDEN, text)
+        # a byte order mark in front is no part of the text
+        return None if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")) else _CARD.sub(HIDDEN, text)
     return _CARD.sub(HIDDEN, json.dumps(_without(found), ensure_ascii=False, separators=(",", ":")))
 
 

@@ -49,6 +49,22 @@ def test_what_cannot_be_redacted_whole_is_left_out(body: object) -> None:
     assert Options(body=10).captured(body) is None
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"password":"p"',
+        b'{"password":"p"}\n{"password":"q"}',
+        b' \n[{"password":"p"},]',
+        b'\xef\xbb\xbf{"password":"p"}',
+        b"[" * 20_000,
+    ],
+)
+def test_what_begins_like_json_and_is_none_is_left_out(body: bytes) -> None:
+    before = losses().get("body too broken to be captured", 0)
+    assert Options(body=1000).captured(body) is None
+    assert before + 1 == losses()["body too broken to be captured"]
+
+
 @given(st.text(max_size=100))
 def test_redacting_never_raises(text: str) -> None:
     redacted(text)
