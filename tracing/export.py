@@ -77,8 +77,15 @@ class Sender(SpanExporter):
 class Batches(BatchSpanProcessor):
     """The SDK's batch processor, which also counts what it drops."""
 
+    _over = False
+
     def on_end(self, span: ReadableSpan) -> None:
         """Called by the SDK for each span that ended."""
+        if not (span.context and span.context.trace_flags.sampled):
+            return
+        if self._over:
+            lost(NOT_SENT)
+            return
         with guarded("span queue"):
             waiting = self._waiting()
             if waiting is not None and len(waiting) == waiting.maxlen:
@@ -88,6 +95,7 @@ class Batches(BatchSpanProcessor):
     def shutdown(self) -> None:
         """Send what waits, for at most five seconds; what is left then is counted."""
         with guarded("shutdown"):
+            self._over = True
             self._batch_processor.shutdown(EXIT_MILLIS)
             if left := self._waiting():
                 lost(NOT_SENT, len(left))

@@ -11,6 +11,8 @@ from typing import Any
 
 import confluent_kafka
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 
 from tests.receiving import wait_for
 from tests.tracing.sink import running
@@ -157,20 +159,31 @@ def test_spans_that_a_full_queue_costs_are_counted(monkeypatch: pytest.MonkeyPat
             gate.wait(30)
             return super().export(spans)
 
-    from opentelemetry.sdk.trace import TracerProvider
-
     with running() as sink:
+        sender = Held(f"{sink.endpoint}/v1/traces", None)
+        processor = Batches(sender, max_queue_size=8, max_export_batch_size=4)
         provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(
-            Batches(Held(f"{sink.endpoint}/v1/traces", None), max_queue_size=8, max_export_batch_size=4)
-        )
+        unsampled = TracerProvider(sampler=StaticSampler(Decision.RECORD_ONLY), shutdown_on_exit=False)
+        for one in (provider, unsampled):
+            one.add_span_processor(processor)
         tracer, before = provider.get_tracer("t"), losses().get(QUEUE_FULL, 0)
         for _ in range(4):
             tracer.start_span("first").end()
         assert entered.wait(30)
         for _ in range(8 + 3):
             tracer.start_span("more").end()
+        unsampled.get_tracer("t").start_span("recorded, to be sent by nobody").end()
         gate.set()
         provider.shutdown()
         assert 3 == losses()[QUEUE_FULL] - before
         assert 12 == len(sink.spans())
+
+
+def test_spans_that_end_after_the_shutdown_are_counted() -> None:
+    with running() as sink:
+        provider = configure("orders", endpoint=sink.endpoint, set_global=False, on_sigterm=False)
+        late, before = provider.get_tracer("t").start_span("late"), losses().get(NOT_SENT, 0)
+        provider.shutdown()
+        late.end()
+        assert 1 == losses().get(NOT_SENT, 0) - before
+        assert [] == sink.spans()
