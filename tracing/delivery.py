@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opentelemetry import trace
@@ -16,6 +16,8 @@ from tracing.headers import Headers, text
 
 KEY_TYPE = "throughline.message.key_type"
 LONGEST_KEY = 256
+_HEAVY = 4096  # bytes of headers beyond which only those that name the message are kept for settling
+_NAMING = (propagation.TRACEPARENT, propagation.TRACESTATE, "ce_id", "ce_source", "ce_type", "ce_specversion")
 Attributes = dict[str, Any]
 
 
@@ -47,6 +49,18 @@ class Delivery:
     def creation(self) -> SpanContext | None:
         """The span that created the message, where its headers say so."""
         return created(self.context())
+
+
+def light(delivery: Delivery) -> Delivery:
+    """What is kept of it until the message is settled: never its body, and no heap of headers."""
+    headers = delivery.headers
+    if headers.size > _HEAVY:
+        headers = Headers(
+            [pair for pair in headers if pair[0].lower() in _NAMING and len(str(pair[1])) < 1024]
+        )
+    elif delivery.body is None:
+        return delivery
+    return replace(delivery, headers=headers, body=None)
 
 
 def created(context: Context) -> SpanContext | None:

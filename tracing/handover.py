@@ -15,7 +15,6 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
@@ -23,16 +22,13 @@ from typing import Any, NamedTuple, Protocol
 from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span
 
-from tracing import propagation, semconv
-from tracing.delivery import Delivery
+from tracing import semconv
+from tracing.delivery import Delivery, light
 from tracing.guard import guarded
-from tracing.headers import Headers
 from tracing.spans import MOST_LINKS, Messaging, Processing
 
 REMEMBERED = 2_000  # messages whose batch and attempts are kept in mind
 UNSETTLED = 1_000  # messages that one settle call can name
-_HEAVY = 4096  # bytes of headers beyond which only those that name the message are kept for settling
-_NAMING = (propagation.TRACEPARENT, propagation.TRACESTATE, "ce_id", "ce_source", "ce_type", "ce_specversion")
 Place = tuple[str, Any, Any]
 
 
@@ -194,7 +190,7 @@ class Handover:
                 if len(self._known) > REMEMBERED:
                     self._known.popitem(last=False)
                 if self._settles:
-                    self._unsettled[where] = _light(delivery)
+                    self._unsettled[where] = light(delivery)
                     if len(self._unsettled) > UNSETTLED:
                         self._unsettled.popitem(last=False)
         return known
@@ -210,18 +206,6 @@ class Handover:
 def place(delivery: Delivery) -> Place:
     """What tells a delivery from the others of its consumer."""
     return delivery.destination, delivery.partition, delivery.offset
-
-
-def _light(delivery: Delivery) -> Delivery:
-    """What is kept until the message is settled: never its body, and no heap of headers."""
-    headers = delivery.headers
-    if headers.size > _HEAVY:
-        headers = Headers(
-            [pair for pair in headers if pair[0].lower() in _NAMING and len(str(pair[1])) < 1024]
-        )
-    elif delivery.body is None:
-        return delivery
-    return replace(delivery, headers=headers, body=None)
 
 
 def unrecorded(context: Context) -> Processing:

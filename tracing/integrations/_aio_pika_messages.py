@@ -18,7 +18,6 @@ from tracing.options import Options
 from tracing.spans import Delivery, Messaging, Sending
 
 Function = Callable[..., Any]
-MOST_GOT = 10_000
 given: list[Any] = [None, None]  # provider and options of instrument()
 
 
@@ -37,8 +36,8 @@ class Known:
         self.spans = Messaging("rabbitmq", provider=provider, options=options, **server)
         self.captures = options is not None and options.body > 0
         self.open = _amqp.Open()
-        self.queues: dict[Any, str] = {}  # by consumer tag
-        self.got: dict[int, str] = {}  # queues of messages of ``get`` whose handler has not begun, by tag
+        self.queues = _amqp.Queues()  # by consumer tag
+        self.got = _amqp.Queues()  # those of messages of ``get`` whose handler has not begun, by tag
         self.running: dict[int, _amqp.Running] = {}  # handlers at work, by delivery tag
 
     def handed_over(self, message: Any, queue: str, no_ack: bool) -> Delivery:

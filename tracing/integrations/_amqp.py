@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from opentelemetry import trace
@@ -12,12 +11,13 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanContext
 
 from tracing import dead_letters, semconv
+from tracing.delivery import light
 from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
 from tracing.integrations._loop import failure
 from tracing.spans import Delivery, Processing
 
-_MOST_OPEN = 10_000  # deliveries of one channel kept in mind until they are settled
+MOST_OPEN = 10_000  # deliveries, and consumers, of one channel kept in mind
 _ROOM = 120_000  # bytes of headers
 _RETRIED = ("rejected", "delivery_limit")  # reasons of x-death that follow a try
 
@@ -105,6 +105,15 @@ def attempt(table: Mapping[Any, Any] | None, queue: str, redelivered: object) ->
     return before + 1
 
 
+class Queues(OrderedDict[Any, str]):
+    """Which queue a delivery or a consumer came from, by its tag; the oldest goes where there are too many."""
+
+    def __setitem__(self, tag: Any, queue: str) -> None:
+        super().__setitem__(tag, queue)
+        if len(self) > MOST_OPEN:
+            self.popitem(last=False)
+
+
 class Open:
     """Deliveries of one channel that were handed over and not settled yet, by delivery tag."""
 
@@ -114,15 +123,15 @@ class Open:
 
     def hold(self, tag: int, delivery: Delivery) -> None:
         """Keep it in mind until it is settled; the oldest goes where there are too many."""
-        self._held[tag] = delivery if delivery.body is None else replace(delivery, body=None)
-        if len(self._held) > _MOST_OPEN:
+        self._held[tag] = light(delivery)
+        if len(self._held) > MOST_OPEN:
             self._held.popitem(last=False)
 
     def came(self, tag: int, received: SpanContext | None) -> None:
         """Keep in mind by which receive span it came."""
         if received is not None:
             self._received[tag] = received
-            if len(self._received) > _MOST_OPEN:
+            if len(self._received) > MOST_OPEN:
                 self._received.popitem(last=False)
 
     def received(self, tag: int) -> SpanContext | None:

@@ -35,7 +35,7 @@ class Known:
         self.spans = Messaging("rabbitmq", provider=provider, options=options, **server)
         self.captures = options is not None and options.body > 0
         self.open = _amqp.Open()
-        self.queues: dict[str, str] = {}  # by consumer tag
+        self.queues = _amqp.Queues()  # by consumer tag
         self.running: dict[int, _amqp.Running] = {}  # handlers at work, by delivery tag
         self.confirms: Confirms | None = None
         self.blocking = False

@@ -19,6 +19,7 @@ from tracing.spans import Delivery, Messaging
 CONTEXT = (propagation.TRACEPARENT, propagation.TRACESTATE, propagation.BAGGAGE, propagation.ELASTIC)
 _CARRIED = {*CONTEXT, "content-type", dead_letters.REASON, dead_letters.SOURCE}
 _REMEMBERED = 10_000
+_ROOM = 16 * 1024 * 1024  # bytes of context fields of all that is remembered
 _LONGEST = 16_384  # a longer value is kept nowhere
 Place = tuple[str, str, str]  # stream, group, entry id
 
@@ -80,16 +81,18 @@ class Entries:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[Place, Known] = OrderedDict()
+        self._bytes = 0
 
     def remember(self, deliveries: Iterable[Delivery], received: SpanContext | None) -> None:
         """Keep them in mind; the oldest go where there are too many."""
         with self._lock:
             for one in deliveries:
                 place = one.destination, one.group, entry_id(one)
+                self._forget(place)
                 self._known[place] = Known(one, received)
-                self._known.move_to_end(place)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+                self._bytes += one.headers.size
+            while len(self._known) > _REMEMBERED or self._bytes > _ROOM:
+                self._forget(next(iter(self._known)))
 
     def find(self, stream: str, group: str, entry: str) -> Known | None:
         """What is known of an entry."""
@@ -100,9 +103,15 @@ class Entries:
         found = []
         with self._lock:
             for entry in entries:
-                known = self._known.pop((stream, group, entry), None)
+                known = self._forget((stream, group, entry))
                 found.append(known.delivery if known else delivery_of(stream, (entry, {}), group))
         return found
+
+    def _forget(self, place: Place) -> Known | None:
+        known = self._known.pop(place, None)
+        if known is not None:
+            self._bytes -= known.delivery.headers.size
+        return known
 
 
 def entry_id(delivery: Delivery) -> str:

@@ -162,8 +162,6 @@ def _getting(original: Function) -> Function:
                 received = here.spans.receive([found], start=start, name="get", single=True)
                 here.open.came(message.delivery_tag, received)
                 here.got[message.delivery_tag] = queue.name
-                if len(here.got) > messages.MOST_GOT:
-                    here.got.pop(next(iter(here.got)))
         return message
 
     return get
