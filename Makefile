@@ -46,7 +46,7 @@ test-fast: $(VENV)/.dev ## what needs no server and no browser
 test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
 	$(BIN)/pytest -q -m pages
 
-test-zoo: $(VENV)/.dev clients ## one story through every instrumentation, on real brokers
+test-zoo: $(VENV)/.dev clients ## one story through the Kafka clients, pika, aio-pika and Redis streams, on real brokers
 	$(BIN)/pytest -q tests/zoo
 
 test: ## everything
@@ -61,6 +61,7 @@ bench-elasticsearch: $(VENV)/.dev ## the same on a real Elasticsearch, beside it
 
 bench-tracing: $(VENV)/.dev clients ## what tracing adds to a message, beside the plain client and the stock packages
 	$(BIN)/python -m benchmarks.tracing
+	$(BIN)/python -m benchmarks.tracing_sdk
 
 lock: $(VENV)/.dev ## pin the dependencies anew
 	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --upgrade requirements.in -o requirements.txt
