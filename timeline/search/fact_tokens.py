@@ -103,7 +103,8 @@ def _leaf_tokens(key: str, value: Any) -> str:
     tokens = known.get(pair)
     if tokens is None:
         tokens = scalar_tokens(key, value)
-        if len(tokens) < 400:
+        # 0.0 and -0.0 are equal, too, and read differently
+        if len(tokens) < 400 and (value or type(value) is not float):
             if len(known) >= _MAX_PAIRS:
                 known.clear()
             known[pair] = tokens

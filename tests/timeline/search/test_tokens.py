@@ -309,6 +309,13 @@ def test_more_resources_keys_and_values_than_are_remembered_change_nothing() -> 
         assert t.kv_token("k9", str(number)) in found
 
 
+@pytest.mark.parametrize("pair", [(-0.0, 0.0), (0.0, -0.0)])
+def test_a_zero_is_found_by_its_own_sign_whatever_was_seen_before(pair: tuple[float, float]) -> None:
+    for value in pair:
+        found = [one for one in tokens_of(b.span(attributes={"sign": value})) if one.startswith("sign~")]
+        assert [f"sign~{value}", "sign~0"] == found
+
+
 def test_values_of_a_key_come_from_every_part_once() -> None:
     span = b.span(attributes={"a": ["x", "y", "x"], "b": 5.0}, resource={"a": "z"})
     assert ["x", "y", "z"] == t.values_of(span, "a")
