@@ -161,7 +161,7 @@ def test_a_fact_that_the_store_refuses_is_kept_without_what_follows_from_it(
 ) -> None:
     monkeypatch.setattr(schema, "refusal", lambda _: "no room")
     body = traces({"name": "one", "attributes": {"bet.id": "1"}}).SerializeToString()
-    house.inbox.accept([_accepted("ab" * 16, "traces", "application/x-protobuf", body, 1)])
+    house.inbox.accept([_accepted("ab" * 8, "traces", "application/x-protobuf", body, 1)])
     house.drain.run()
     kept = Quarantined.objects.get()
     assert ("store_refused", "no room") == (kept.reason, kept.message)
