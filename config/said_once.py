@@ -15,8 +15,9 @@ _ABOUT: Final = (
     "consumer: Cannot connect",
     "Frequent restarts detected",  # what comes of it
     "beat: Connection error",
-    "beat raised exception",
 )
+_PERHAPS: Final = "beat raised exception"  # said of any error that ends beat
+_CLIENTS: Final = {"kombu", "amqp", "redis"}
 _LOGIN: Final = ("ACCESS_REFUSED", "NOT_ALLOWED", "WRONGPASS", "NOAUTH", "invalid username-password")
 
 
@@ -31,13 +32,13 @@ class SaidOnce(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is to be written."""
         text = record.getMessage().strip()
-        if not text.startswith(_ABOUT):
+        error = record.exc_info[1] if record.exc_info else None
+        if not text.startswith(_ABOUT) and not (text.startswith(_PERHAPS) and _of_broker(error)):
             return True
         now = self._clock()
         if now - self._said.get(record.name, -PERIOD) < PERIOD:
             return False
         self._said[record.name] = now
-        error = record.exc_info[1] if record.exc_info else None
         told = text.splitlines()[0] + (f": {error}" if error and str(error) not in text else "")
         if any(mark in told for mark in _LOGIN):
             remedy = "set the user, password and vhost of THROUGHLINE_BROKER_URL"
@@ -45,3 +46,10 @@ class SaidOnce(logging.Filter):
             remedy = "check that the broker of THROUGHLINE_BROKER_URL runs and can be reached"
         record.msg, record.args, record.exc_info = f"{told} -- nothing is lost; {remedy}", (), None
         return True
+
+
+def _of_broker(error: BaseException | None) -> bool:
+    """Whether a broker's client raised it, or a socket; an error about a file names the file."""
+    if isinstance(error, OSError):
+        return error.filename is None
+    return any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__)

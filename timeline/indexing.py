@@ -186,9 +186,10 @@ def _set_aside(request: Accepted, reason: str, message: str) -> _Share:
     return _Share(request=request, decoded=Decoded(facts=[], poison=[whole, *rest]))
 
 
-def _refused_by_store(position: int, report: ItemReport, stored: object) -> BadItem:
+def _refused_by_store(position: int, report: ItemReport, stored: Stored) -> BadItem:
+    bare = msgspec.structs.replace(stored, ids=b"", tokens="")  # what follows from the rest is not kept
     return BadItem(
-        position=position, reason="store_refused", message=report.reason, data=msgspec.msgpack.encode(stored)
+        position=position, reason="store_refused", message=report.reason, data=msgspec.msgpack.encode(bare)
     )
 
 

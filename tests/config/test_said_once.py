@@ -3,20 +3,26 @@
 import logging
 import sys
 
+import amqp
+import kombu.exceptions
 import pytest
+import redis
 
 from config.said_once import SaidOnce
 
 TRY = "consumer: Cannot connect to %s: %s.\n%s\n"
+BEAT = "beat raised exception %s: %r"
 LOGIN = "(403) ACCESS_REFUSED - Login was refused"
 
 
-def _record(text: str, *args: object, error: bool = False, name: str = "celery.worker") -> logging.LogRecord:
+def _record(
+    text: str, *args: object, error: Exception | None = None, name: str = "celery.worker"
+) -> logging.LogRecord:
     info = None
     if error:
         try:
-            raise OSError(LOGIN)
-        except OSError:
+            raise error
+        except type(error):
             info = sys.exc_info()
     return logging.LogRecord(name, logging.ERROR, "file", 1, text, args, info)
 
@@ -52,15 +58,36 @@ def test_the_line_names_the_remedy(said: SaidOnce, why: str, remedy: str) -> Non
     assert "\n" not in record.getMessage()
 
 
-def test_a_refused_login_of_the_clock_is_one_line_too(said: SaidOnce) -> None:
-    record = _record("beat raised exception %s: %r", "class", "...", error=True)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        OSError,
+        ConnectionRefusedError,
+        kombu.exceptions.OperationalError,
+        redis.AuthenticationError,
+        amqp.AccessRefused,
+    ],
+)
+def test_a_refused_login_of_the_clock_is_one_line_too(said: SaidOnce, kind: type[Exception]) -> None:
+    record = _record(BEAT, "class", "...", error=kind(LOGIN))
     assert said.filter(record)
     assert record.exc_info is None
     assert "user, password and vhost" in record.getMessage()
 
 
-def test_everything_else_is_told_as_it_is(said: SaidOnce) -> None:
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("Received unregistered task", OSError(LOGIN)),
+        (BEAT, KeyError("no such task")),
+        (BEAT, PermissionError(13, "Permission denied", "var/beat")),
+        (BEAT, None),
+    ],
+)
+def test_everything_else_is_told_as_it_is(said: SaidOnce, text: str, error: Exception | None) -> None:
     for _ in range(2):
-        record = _record("Received unregistered task", error=True)
+        args = ("class", "...") if text == BEAT else ()
+        record = _record(text, *args, error=error)
         assert said.filter(record)
-        assert record.exc_info
+        assert (text, args) == (record.msg, record.args)
+        assert error is (record.exc_info[1] if record.exc_info else None)

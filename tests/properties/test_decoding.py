@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 from google.protobuf.json_format import ParseDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -244,6 +245,20 @@ def test_a_log_request_means_the_same_in_protobuf_and_json(
     binary = account(request(message.SerializeToString(), "logs", PROTOBUF))
     assert binary == account(request(json.dumps(tree).encode(), "logs", JSON))
     assert len(binary) == len(given_records)
+    assert all(stored.tokens for stored in binary)  # what was made of the resource is used
+
+
+@pytest.mark.parametrize("signal", ["traces", "logs"])
+def test_an_attribute_given_twice_is_found_by_the_value_it_keeps(signal: str) -> None:
+    once, again = {"bet.id": "first", "x": 1}, {"bet.id": "last"}
+    message: Any = traces({"attributes": once}) if signal == "traces" else logs({"attributes": once})
+    groups = message.resource_spans if signal == "traces" else message.resource_logs
+    scope = groups[0].scope_spans[0] if signal == "traces" else groups[0].scope_logs[0]
+    put((scope.spans if signal == "traces" else scope.log_records)[0].attributes, again)
+    (stored,) = account(request(message.SerializeToString(), signal, PROTOBUF))
+    assert once | again == stored.fact.attributes
+    found = fact_tokens(stored).kv.split(" ")
+    assert ("bet.id~last" in found, "bet.id~first" in found) == (True, False)
 
 
 @given(st.lists(spans, min_size=1, max_size=3), st.randoms(use_true_random=False))

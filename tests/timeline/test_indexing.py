@@ -8,21 +8,36 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from tests.timeline.ingest.otlp_requests import traces
 from timeline import indexing, records
 from timeline.errors import QueueUnavailable, StoreUnavailable
 from timeline.inbox.inbox import Inbox
 from timeline.indexing import MAX_ATTEMPTS, STEP_ASIDE, Drain
 from timeline.ingest.entities import Rules
-from timeline.ingest.request import Accepted
+from timeline.ingest.request import Accepted, Signal
 from timeline.models import Arrival, PartlyIndexed, Quarantined, Sender
 from timeline.search.query import All, Query
 from timeline.store.port import PartlyStored
-from timeline.store.tantivy import TantivyStore
+from timeline.store.tantivy import TantivyStore, schema
 
 pytestmark = pytest.mark.django_db
 NOW = 1_790_000_000_000_000_000
+
+
+def _accepted(name: str, signal: Signal, content_type: str, body: bytes, items: int) -> Accepted:
+    return Accepted(
+        id=name,
+        signal=signal,
+        content_encoding="",
+        headers={"content-type": content_type},
+        body=body,
+        received=NOW,
+        digest=name.encode(),
+        items=items,
+    )
 
 
 class House:
@@ -37,20 +52,7 @@ class House:
     def accept(self, name: str, *logs: dict[str, Any]) -> None:
         """One request of log records."""
         body = {"resourceLogs": [{"scopeLogs": [{"logRecords": list(logs)}]}]}
-        self.inbox.accept(
-            [
-                Accepted(
-                    id=name,
-                    signal="logs",
-                    content_encoding="",
-                    headers={"content-type": "application/json"},
-                    body=json.dumps(body).encode(),
-                    received=NOW,
-                    digest=name.encode(),
-                    items=len(logs),
-                )
-            ]
-        )
+        self.inbox.accept([_accepted(name, "logs", "application/json", json.dumps(body).encode(), len(logs))])
 
     def tally(self) -> dict[str, int]:
         """Items by what became of them."""
@@ -152,6 +154,20 @@ def test_what_always_fails_is_set_aside_alone_and_its_neighbours_are_stored(
     assert {"new": 1, "quarantined": 1} == house.tally()
     assert ("bad", "kept_killing_workers") == Quarantined.objects.values_list("request", "reason").get()
     assert b"poison" in bytes(Quarantined.objects.get().data)
+
+
+def test_a_fact_that_the_store_refuses_is_kept_without_what_follows_from_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "refusal", lambda _: "no room")
+    body = traces({"name": "one", "attributes": {"bet.id": "1"}}).SerializeToString()
+    house.inbox.accept([_accepted("ab" * 8, "traces", "application/x-protobuf", body, 1)])
+    house.drain.run()
+    kept = Quarantined.objects.get()
+    assert ("store_refused", "no room") == (kept.reason, kept.message)
+    fact = msgspec.msgpack.decode(kept.data)
+    assert {"fact", "receipt"} == set(fact)
+    assert "one" == fact["fact"]["name"]
 
 
 def test_requests_step_aside_for_a_part_of_the_store_and_the_others_go_on(

@@ -98,30 +98,47 @@ class Hand:
         self._claimed: list[Taken] = []
         self._next: dict[Place, int] = {}
         self._suspects: dict[Place, tuple[int, int, int]] = {}  # first and last offset, attempts
+        self._unknown: set[Place] = set()  # whose suspects are still to be read
         self._last: dict[Place, int] = {}  # when the last confirmed record was written, ns
 
     def put(self, found: Sequence[Taken]) -> None:
         """Hold these, which follow what is held of their partitions."""
-        for one in found:
-            first, last, attempts = self._suspects.get(one.place, (0, -1, 0))
-            if first <= one.offset <= last:
-                one.attempts = attempts
+        self._mark(found)
         with self._lock:
             self._held.extend(found)
 
     def assigned(self, nexts: Mapping[Place, int]) -> None:
         """These partitions are ours, from these offsets on."""
-        try:
-            for row in Consumed.objects.filter(group=self._group, attempts__gt=0):
-                self._suspects[row.topic, row.partition] = (row.trying, row.up_to, row.attempts)
-        except Error as error:  # nothing is claimed before the database is back
-            log.warning("the database does not answer yet: %s", error)
         with self._lock:
             self._next.update(nexts)
+        self._unknown.update(nexts)
+        try:
+            self._suspect()
+        except QueueUnavailable as error:  # nothing is claimed before the database is back
+            log.warning("%s", error)
+
+    def _suspect(self) -> None:
+        """Learn what was in hand of partitions that are new to us when a process ended."""
+        with _database():
+            rows = list(Consumed.objects.filter(group=self._group, attempts__gt=0))
+        for place in self._unknown:
+            self._suspects.pop(place, None)  # of an earlier time here; others may have stored it since
+        for row in rows:
+            if (row.topic, row.partition) in self._unknown:
+                self._suspects[row.topic, row.partition] = (row.trying, row.up_to, row.attempts)
+        self._mark([one for one in self._held if one.place in self._unknown])
+        self._unknown.clear()
+
+    def _mark(self, found: Iterable[Taken]) -> None:
+        for one in found:
+            first, last, attempts = self._suspects.get(one.place, (0, -1, 0))
+            if first <= one.offset <= last:
+                one.attempts = attempts
 
     def drop(self, places: Iterable[Place]) -> None:
         """These partitions are another's now: so is what is held of them."""
         gone = set(places)
+        self._unknown -= gone
         with self._lock:
             self._held = [one for one in self._held if one.place not in gone]
             for place in gone:
@@ -155,8 +172,13 @@ class Hand:
             return list(self._next)
 
     def claim(self, *, items: int = 4000, size: int = 16 << 20) -> tuple[str, list[Claimed]]:
-        """The oldest records, up to so many items and bytes; ever fewer of those that failed before."""
+        """The oldest records, up to so many items and bytes; ever fewer of those that failed before.
+
+        Raises ``QueueUnavailable`` where the database is away.
+        """
         self._claimed = []
+        if self._unknown and self._held:
+            self._suspect()
         total = weight = 0
         for one in self._held:
             total += one.items

@@ -169,7 +169,9 @@ class Walk:
         )  # fmt: skip
 
     def _record(self, item: Any, position: int, shared: Shared) -> Stored:
-        attributes = shared.dialect.attributes(item.attributes, _SPAN_LEVEL)
+        pairs = list(item.attributes)
+        attributes = shared.dialect.attributes(pairs, _SPAN_LEVEL)
+        tokens = shared.known(pairs) if len(pairs) == len(attributes) else ""
         body = shared.dialect.value(item.body, _BODY_LEVEL)
         at, observed = item.time_unix_nano or None, item.observed_time_unix_nano or None
         named = item.event_name
@@ -217,6 +219,7 @@ class Walk:
             identity=("log", content, ordinal),
             content=content,
             position=position,
+            tokens=own_tokens(attributes, message, event, tokens) if tokens else "",
             partial=more_leaves(body),
         )
 

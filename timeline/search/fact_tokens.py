@@ -45,7 +45,8 @@ class Tokens(msgspec.Struct, frozen=True):
 # Keys and most values repeat from fact to fact: what their tokens are is worked out once.
 _heads: dict[str, tuple[str, str, str]] = {}
 _pairs: dict[type, dict[tuple[str, Any], str]] = {str: {}, int: {}, float: {}, bool: {}}
-_MAX_HEADS, _MAX_PAIRS, _MAX_SHARED = 20_000, 16_384, 1024
+_MAX_HEADS, _MAX_PAIRS, _MAX_NAMES = 20_000, 16_384, 1024
+_MAX_SHARED: Final = 32  # each keeps a whole resource, which no later request asks about
 
 
 def _head(key: str) -> tuple[str, str, str]:
@@ -103,7 +104,8 @@ def _leaf_tokens(key: str, value: Any) -> str:
     tokens = known.get(pair)
     if tokens is None:
         tokens = scalar_tokens(key, value)
-        if len(tokens) < 400:
+        # 0.0 and -0.0 are equal, too, and read differently
+        if len(tokens) < 400 and (value or type(value) is not float):
             if len(known) >= _MAX_PAIRS:
                 known.clear()
             known[pair] = tokens
@@ -206,7 +208,7 @@ def _text(fact: Fact, body: list[tuple[str, Any]]) -> tuple[str, bool]:
                 return " ".join(found[:MAX_WORDS]), True
     text = " ".join(found)
     if len(sources) == 2 and isinstance(fact, Span) and not sources[1] and len(fact.name) < 200:
-        if len(_names) >= _MAX_SHARED:
+        if len(_names) >= _MAX_NAMES:
             _names.clear()
         _names[fact.name] = text
     return text, False

@@ -16,12 +16,20 @@ _left: ContextVar[list[float] | None] = ContextVar("patience", default=None)
 
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
-    """What is asked inside waits for so many seconds in all."""
-    token = _left.set([seconds, seconds])
+    """What is asked inside waits for so many seconds in all.
+
+    Inside another limit no longer than that one has left, and what is waited counts there, too.
+    """
+    around, most = _left.get(), left()
+    limit = seconds if most is None else min(seconds, most)
+    inner = [limit, limit]
+    token = _left.set(inner)
     try:
         yield
     finally:
         _left.reset(token)
+        if around is not None:
+            around[0] -= inner[1] - inner[0]
 
 
 def left() -> float | None:

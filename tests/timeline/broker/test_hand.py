@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 import pytest
+from django.db import OperationalError, connection
 
 from timeline.broker.hand import Hand, Taken
+from timeline.errors import QueueUnavailable
 from timeline.ingest.request import Accepted
 from timeline.models import Consumed
 
@@ -83,3 +86,32 @@ def test_what_survived_is_no_longer_suspected() -> None:
     hand.survived(lease)
     assert 0 == Consumed.objects.get().attempts
     assert [1_000] == [len(offsets) for offsets, _ in _claims(_begin())]
+
+
+def _away(*_: object) -> NoReturn:
+    raise OperationalError("away")
+
+
+def test_a_database_that_was_away_at_first_is_asked_again_before_anything_is_claimed() -> None:
+    for _ in range(3):
+        _begin().claim()
+    with connection.execute_wrapper(_away):
+        hand = _begin()
+        with pytest.raises(QueueUnavailable):
+            hand.claim()
+    _, claimed = hand.claim()
+    assert (7, 3) == (len(claimed), claimed[0].attempts)
+    assert 4 == Consumed.objects.get().attempts
+
+
+def test_what_another_member_stored_meanwhile_is_suspected_of_nothing() -> None:
+    _begin().claim()
+    hand = _begin()
+    hand.drop([PLACE])
+    other = _begin()
+    lease, claimed = other.claim()
+    other.release(lease, {one.request.id: () for one in claimed})
+    hand.assigned({PLACE: 500})
+    hand.put(_records(500, 1_000))
+    _, claimed = hand.claim()
+    assert (500, 0) == (len(claimed), claimed[0].attempts)

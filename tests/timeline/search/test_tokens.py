@@ -1,5 +1,6 @@
 """The same tokens for facts and for questions."""
 
+import gc
 import itertools
 import math
 import struct
@@ -307,6 +308,33 @@ def test_more_resources_keys_and_values_than_are_remembered_change_nothing() -> 
         )
         assert t.kv_token(f"host.{number}", "x") in found
         assert t.kv_token("k9", str(number)) in found
+
+
+class Resource(dict):
+    """One that counts how many of it are alive."""
+
+    alive = 0
+
+    def __init__(self, *values: object) -> None:
+        super().__init__(*values)
+        type(self).alive += 1
+
+    def __del__(self) -> None:
+        type(self).alive -= 1
+
+
+def test_few_resources_outlive_their_request() -> None:
+    for number in range(200):
+        tokens_of(b.span(resource=Resource({"host.name": str(number)})))
+    gc.collect()
+    assert Resource.alive <= 32
+
+
+@pytest.mark.parametrize("pair", [(-0.0, 0.0), (0.0, -0.0)])
+def test_a_zero_is_found_by_its_own_sign_whatever_was_seen_before(pair: tuple[float, float]) -> None:
+    for value in pair:
+        found = [one for one in tokens_of(b.span(attributes={"sign": value})) if one.startswith("sign~")]
+        assert [f"sign~{value}", "sign~0"] == found
 
 
 def test_values_of_a_key_come_from_every_part_once() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -14,13 +18,17 @@ import pytest
 from tests import builders as b
 from tests.contract.pair import Pair, asking
 from tests.servers import elasticsearch
+from timeline.errors import StoreUnavailable
 from timeline.inbox.inbox import Inbox
 from timeline.reading.desk import Desk
 from timeline.reading.search import Ask
 from timeline.search.query import All, AttributeIs, Window
 from timeline.store.elasticsearch import reader, recent
+from timeline.store.elasticsearch.address import read_address
+from timeline.store.elasticsearch.client import Cluster
 from timeline.store.elasticsearch.recent import Held
 from timeline.store.elasticsearch.store import ElasticsearchStore
+from timeline.store.patience import patience, spent
 from timeline.store.port import Store
 
 
@@ -67,6 +75,50 @@ def test_a_moment_since_which_so_many_facts_were_placed_lies_in_the_day_that_hol
     assert 1_500 == recent._since(days, 50)
     assert 900 == recent._since(days, 200)
     assert 0 == recent._since(days, 5_000)
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """What takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+def _asked(silent: socket.socket) -> int:
+    """How many connections were made since the last look."""
+    found = 0
+    with suppress(BlockingIOError):
+        while True:
+            silent.accept()[0].close()
+            found += 1
+    return found
+
+
+def test_of_many_readers_of_a_silent_cluster_one_asks_and_all_wait_no_longer_than_one(
+    silent: socket.socket,
+) -> None:
+    address = read_address(f"elasticsearch://127.0.0.1:{silent.getsockname()[1]}/silent")
+    known = recent.Recent(Cluster(address))
+
+    begin = threading.Barrier(8)
+
+    def reader(_: int) -> float:
+        begin.wait(30)
+        with patience(1.0):
+            with suppress(StoreUnavailable):
+                known.edges(Window(), None)
+            return spent()
+
+    with ThreadPoolExecutor(8) as readers:
+        waited = list(readers.map(reader, range(8)))
+    assert 1 == _asked(silent)
+    assert max(waited) < 4.0, "they wait together, not one after the other"
+    assert sum(seconds > 0.1 for seconds in waited) > 1, "waiting for the one who asks counts, too"
+    with patience(5.0):
+        assert ([], ()) == (known.edges(Window(), None), known.closed())
+        assert spent() < 0.5
+    assert 0 == _asked(silent)
 
 
 @pytest.mark.server

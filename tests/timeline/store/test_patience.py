@@ -30,6 +30,17 @@ def test_every_wait_of_a_question_is_taken_from_one_limit() -> None:
     assert left() is None
 
 
+def test_a_limit_within_a_limit_is_no_longer_and_counts_in_both() -> None:
+    with patience(10.0):
+        with patience(1.0):
+            assert 1.0 == left()
+            rest(0.02)
+        assert 0.02 <= spent() < 5
+        with patience(60.0):
+            assert 5 < (left() or 0) <= 9.98
+    assert left() is None
+
+
 def test_a_limit_that_is_used_up_leaves_nothing() -> None:
     with patience(0.001):
         rest(0.01)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from timeline.errors import StoreUnavailable
@@ -17,7 +18,7 @@ from timeline.search.query import Window
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.client import Cluster, lines
 from timeline.store.elasticsearch.names import ODD
-from timeline.store.patience import patience
+from timeline.store.patience import left, patience, waiting
 
 FRESH: Final = 10.0  # s
 GLANCE: Final = 1.0  # s that an answer waits which does not need the cluster
@@ -58,23 +59,34 @@ class Recent:
 
     def closed(self) -> tuple[str, ...]:
         """Indices that an operator has closed, as far as is known: nobody waits for a silent cluster here."""
-        if time.monotonic() - max(self._asked, self._failed) >= FRESH:
-            try:
-                with patience(GLANCE):
-                    self._held()
-            except StoreUnavailable:
-                self._failed = time.monotonic()
+        with patience(GLANCE), suppress(StoreUnavailable):
+            self._held()
         return self._closed
 
     def _held(self) -> list[Held]:
-        if time.monotonic() - self._asked >= FRESH and self._lock.acquire(blocking=not self._days):
+        """What each day holds, as far as is known; one asks for all, and where it failed nobody soon again."""
+        if self._stale() and self._turn():
             try:
-                if time.monotonic() - self._asked >= FRESH:
+                if self._stale():  # nobody asked while this one waited
                     self._days = self._look(self._days)
                     self._asked = time.monotonic()
+            except StoreUnavailable:
+                self._failed = time.monotonic()
+                raise
             finally:
                 self._lock.release()
         return list(self._days.values())
+
+    def _stale(self) -> bool:
+        return time.monotonic() - max(self._asked, self._failed) >= FRESH
+
+    def _turn(self) -> bool:
+        """Whether it is ours to ask; who knows nothing yet waits for the one who is asking."""
+        if self._days:
+            return self._lock.acquire(blocking=False)
+        limit = left()
+        with waiting():
+            return self._lock.acquire(timeout=-1 if limit is None else limit)
 
     def _look(self, known: dict[str, Held]) -> dict[str, Held]:
         pattern = mapping.facts_pattern(self._cluster.prefix)
