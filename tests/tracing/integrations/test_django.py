@@ -24,6 +24,9 @@ from tracing.integrations import django as traced
 from tracing.spans import Messaging
 from tracing.testing import Capture
 
+# requests of a real handler close what connections the process has open
+pytestmark = pytest.mark.django_db
+
 PARENT = "00-4f1c7be29a0d4e63b85f20c7d91ae346-00f067aa0ba902b7-01"
 BAGGAGE = "throughline.entity.customer=c-1"
 _PROVOKED = {"bad traceparent", "bad baggage member", "django view"}

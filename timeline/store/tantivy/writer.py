@@ -68,7 +68,10 @@ class Writer:
         self._turn = threading.Condition()
         self._preparing = 0
         self._committing = False
-        self._added = self._durable = self._failed = 0  # batches: numbers of the last ones
+        self._added = self._durable = 0  # batches: numbers of the last ones
+        # Numbers of batches that went with an engine, each first one exclusive. A later commit makes
+        # what came after them durable and may pass them before they have seen that they are lost.
+        self._lost: deque[tuple[int, int]] = deque(maxlen=64)
         self._failure: StoreUnavailable | None = None
         self._last_commit = 0.0
         self._generation = 0
@@ -201,10 +204,10 @@ class Writer:
         while True:
             with self._turn:
                 while True:
+                    if any(durable < number <= last for durable, last in self._lost):
+                        raise _lost(self._failure)
                     if self._durable >= number:
                         return
-                    if self._failed >= number:
-                        raise _lost(self._failure)
                     left = self._last_commit + INTERVAL - time.monotonic()
                     if not self._committing and (not self._preparing or left <= 0):
                         self._committing = True
@@ -260,8 +263,8 @@ class Writer:
     def lose(self, error: BaseException) -> None:
         """Give up the engine after a failure, and with it all that was not committed."""
         with self._turn:
-            self._failed = self._added + 1  # the batch being added included
-            self._added += 1
+            self._added += 1  # the batch being added included
+            self._lost.append((self._durable, self._added))
             failure = StoreUnavailable(
                 f"facts could not be made durable: {str(error)[:300]}",
                 remedy="check the disk of the index folder for free space and errors",
