@@ -9,6 +9,11 @@ import benchmarks
 from benchmarks import cohorts, questions, steps, store, tracing
 
 MODULES = sorted(path.stem for path in Path(benchmarks.__path__[0]).glob("[a-z]*.py"))
+# the stock package for Redis puts nothing into an entry, and a request of Django's sends no message
+HEADER_BYTES = {
+    "redis_streams": {"ours": 66, "instrumented": 66, "stock": 0},
+    "django": {"ours": 0, "instrumented": 0, "stock": 0},
+}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -30,4 +35,5 @@ def test_what_needs_no_node_measures_something(monkeypatch: pytest.MonkeyPatch) 
 def test_every_way_of_tracing_a_client_is_measured() -> None:
     for client, ways in tracing.measure(1, 0.01).items():
         assert set(tracing.WAYS) == ways.keys(), client
-        assert {66} == {ways[way]["header_bytes"] for way in tracing.WAYS[1:]}, client
+        added = {way: ways[way]["header_bytes"] for way in tracing.WAYS[1:]}
+        assert HEADER_BYTES.get(client, dict.fromkeys(added, 66)) == added, client

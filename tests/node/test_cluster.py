@@ -205,13 +205,28 @@ def _holds(node: RunningNode) -> bool:
         return bool(inbox.execute("SELECT count(*) FROM requests WHERE lease != ''").fetchone()[0])
 
 
+def _takes_writes(node: RunningNode) -> bool:
+    """Whether the inbox can be written to at this moment."""
+    inbox = sqlite3.connect(node.data / "inbox.sqlite3", timeout=0.05, isolation_level=None)
+    try:
+        inbox.execute("BEGIN IMMEDIATE")
+        inbox.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    else:
+        return True
+    finally:
+        inbox.close()
+
+
 def _catch_at_work(node: RunningNode, workers: list[psutil.Process], caught: threading.Event) -> None:
     """Suspend a worker in the middle of a drain: with requests that it alone may write."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for process in workers:
             process.suspend()
-        if _holds(node):
+        # caught while it writes to the inbox, it would lock everybody else out
+        if _holds(node) and _takes_writes(node):
             caught.set()
             return
         for process in workers:
