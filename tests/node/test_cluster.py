@@ -85,16 +85,25 @@ def _on_both(cluster: Cluster, service: str, count: int) -> None:
         assert (count, 0) == _found(node, service)
 
 
+REPORTED = 4.0  # s after which every process of a node has reported anew
+
+
 def _tally(node: RunningNode) -> Counter[str]:
-    """The sum over all nodes, once it has come even: reports are a second old."""
+    """The sum over all nodes, once it is even and has stayed the same: reports are some seconds old."""
+    steady: list[tuple[Counter[str], float]] = []
 
     def even() -> Counter[str] | None:
         tally: Counter[str] = Counter(node.get("/api/v1/senders")["tally"])
         parts = sum(tally[part] for part in ("refused", "inbox", "new", "already", "variant", "quarantined"))
         tally["asked"] = 1  # true, even where nothing was sent yet
-        return tally if tally["received"] == parts and not tally["inbox"] else None
+        if tally["received"] != parts or tally["inbox"]:
+            steady.clear()
+            return None
+        if not steady or steady[0][0] != tally:
+            steady[:] = [(tally, time.monotonic())]
+        return tally if time.monotonic() - steady[0][1] > REPORTED else None
 
-    return until(even, what="an even sum")
+    return until(even, seconds=120, what="an even sum")
 
 
 @contextmanager
