@@ -73,7 +73,10 @@ def _held(cluster: Cluster) -> list[Stored]:
         return list(other.facts_of(asking(All())))
 
 
-def test_what_is_stored_after_it_was_emptied_is_whole_for_every_process(cluster: Cluster) -> None:
+def test_what_is_stored_after_it_was_emptied_is_whole_for_every_process(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "FRESH", 0.0)
     with cluster.open() as store:
         store.write(_facts(0, 1_500), visible=True)  # enough to learn a dictionary
         store.put_summaries([summary("bet:1", "Placed")])
@@ -83,6 +86,21 @@ def test_what_is_stored_after_it_was_emptied_is_whole_for_every_process(cluster:
         store.put_summaries([summary("bet:2", "Placed")])
         assert again == _held(cluster)
         assert [None, "bet:2"] == [one and one.entity for one in store.summaries(["bet:1", "bet:2"])]
+    assert cluster.ours()
+
+
+def test_what_was_written_while_nobody_had_noticed_is_refused_and_whole_at_the_next_try(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "FRESH", 3600.0)
+    with cluster.open() as store:
+        store.write(_facts(0, 1_500), visible=True)
+        cluster.empty()
+        again = _facts(2_000, 1_500)
+        with pytest.raises(StoreUnavailable, match="emptied or replaced"):
+            store.write(again, visible=True)
+        store.write(again, visible=True)  # as the drain does
+        assert again == _held(cluster)
     assert cluster.ours()
 
 
