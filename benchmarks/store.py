@@ -13,7 +13,8 @@ from benchmarks.corpus import PER_REQUEST, accepted, requests
 from timeline.ingest.decode import decode
 from timeline.ingest.entities import Rules
 from timeline.store.codec import Codec, Packer
-from timeline.store.tantivy.schema import SCHEMA, Draft, document, draft
+from timeline.store.fields import Draft
+from timeline.store.tantivy.schema import SCHEMA, document, draft
 from timeline.store.tantivy.shelf import FolderShelf
 
 HEAP = 128 << 20

@@ -1,17 +1,21 @@
 """What the documents of all stores have in common, as parts of JSON text.
 
-In: a fact. Out: tokens of its built-in fields, and its facets as the inside of an object, each
-made as one string. Not here: what a store adds of its own.
+In: a fact. Out: its draft, that is all that is worked out before its bytes are; tokens of its
+built-in fields, and its facets as the inside of an object, each made as one string. Not here: what
+a store adds of its own.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from timeline.domain import Fact, Span, Stored
+from timeline.search.fact_tokens import Tokens, fact_tokens
 from timeline.search.tokens import field_affixes, field_token, safe, value_token
+from timeline.store.codec import Packed
+from timeline.store.packing import pack
 
 VARIANT: Final = field_token("variant", "yes")
 _MAX_KNOWN: Final = 4_096
@@ -24,6 +28,29 @@ _WORKSPACE, _TRACE, _LINK, _EVENT, _CORRELATION, _CAUSATION, _ENTITY, _CONTEXT =
     )
 )  # fmt: skip
 (_SPAN, _SPAN_END), (_PARENT, _PARENT_END) = field_affixes("span_id"), field_affixes("parent_id")
+
+
+class Draft(NamedTuple):
+    """A fact made ready, but for its bytes."""
+
+    stored: Stored
+    tokens: Tokens
+    packed: Packed
+
+
+def draft(stored: Stored, refusal: str = "") -> Draft | str:
+    """A fact made ready; or why it can never be kept: the store's own ``refusal``, or its content."""
+    if refusal:
+        return refusal
+    try:
+        tokens = fact_tokens(stored)
+        if tokens.partial and not stored.receipt.partial:
+            stored = stored.marked(partial=True)
+        return Draft(stored, tokens, pack(stored))
+    except UnicodeEncodeError:
+        return "it holds text that is not valid Unicode"
+    except (OverflowError, TypeError, RecursionError) as error:
+        return f"it holds a value that cannot be kept: {str(error)[:200]}"
 
 
 def field_tokens(stored: Stored) -> str:

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from timeline.domain import Stored
 from timeline.ingest.identity import moment, placed
-from timeline.search.fact_tokens import Tokens, fact_tokens
+from timeline.search.fact_tokens import Tokens
 from timeline.search.tokens import field_affixes, safe
+from timeline.store import fields
 from timeline.store.codec import Packed, Packer
 from timeline.store.elasticsearch.names import (
     LONGEST,
@@ -23,7 +24,6 @@ from timeline.store.elasticsearch.names import (
 )
 from timeline.store.fields import facets, field_tokens, quoted, remember
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
-from timeline.store.packing import pack
 
 
 class Line(NamedTuple):
@@ -95,19 +95,11 @@ def prepare(facts: Iterable[Stored], prefix: str, packer: Packer) -> list[Line |
 
 
 def _draft(stored: Stored, start: str) -> _Draft | str:
-    reason = refusal(stored)
-    if reason:
-        return reason
-    try:
-        tokens = fact_tokens(stored)
-        if tokens.partial and not stored.receipt.partial:
-            stored = stored.marked(partial=True)
-        day = day_of(moment(stored.receipt.id))
-        return _Draft(stored, day, _head(stored, tokens, start + day), pack(stored))
-    except UnicodeEncodeError:
-        return "it holds text that is not valid Unicode"
-    except (OverflowError, TypeError, RecursionError) as error:
-        return f"it holds a value that cannot be kept: {str(error)[:200]}"
+    made = fields.draft(stored, refusal(stored))
+    if isinstance(made, str):
+        return made
+    day = day_of(moment(made.stored.receipt.id))
+    return _Draft(made.stored, day, _head(made.stored, made.tokens, start + day), made.packed)
 
 
 def _head(stored: Stored, tokens: Tokens, start: str) -> bytes:

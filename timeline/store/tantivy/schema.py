@@ -8,19 +8,18 @@ value. Attribute keys never become fields.
 from __future__ import annotations
 
 from binascii import b2a_base64
-from typing import Final, NamedTuple
+from typing import Final
 
 import tantivy
 
 from timeline.domain import Fact, Stored
 from timeline.ingest.identity import ALPHABET, id_of, placed, usable
-from timeline.search.fact_tokens import Tokens, fact_tokens
+from timeline.search.fact_tokens import Tokens
 from timeline.search.query import FACETS
 from timeline.search.tokens import field_affixes, field_token, safe
-from timeline.store.codec import Packed
-from timeline.store.fields import facets, field_tokens, quoted, remember
+from timeline.store import fields
+from timeline.store.fields import Draft, facets, field_tokens, quoted, remember
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
-from timeline.store.packing import pack
 from timeline.store.port import ItemReport
 
 SCHEMA_VERSION: Final = 3
@@ -112,28 +111,10 @@ def refusal(stored: Stored) -> str:
     return ""
 
 
-class Draft(NamedTuple):
-    """A fact made ready, but for its bytes."""
-
-    stored: Stored
-    tokens: Tokens
-    packed: Packed
-
-
 def draft(stored: Stored) -> Draft | ItemReport:
     """A fact made ready, or the report of one that can never be kept."""
-    reason = refusal(stored)
-    try:
-        if not reason:
-            tokens = fact_tokens(stored)
-            if tokens.partial and not stored.receipt.partial:
-                stored = stored.marked(partial=True)
-            return Draft(stored, tokens, pack(stored))
-    except UnicodeEncodeError:
-        reason = "it holds text that is not valid Unicode"
-    except (OverflowError, TypeError, RecursionError) as error:
-        reason = f"it holds a value that cannot be kept: {str(error)[:200]}"
-    return ItemReport(id=stored.receipt.id, outcome="refused", reason=reason)
+    made = fields.draft(stored, refusal(stored))
+    return ItemReport(id=stored.receipt.id, outcome="refused", reason=made) if isinstance(made, str) else made
 
 
 _known_texts: dict[str, str] = {"": ""}

@@ -22,12 +22,13 @@ from timeline.errors import StoreUnavailable
 from timeline.ingest.identity import variant_id
 from timeline.search.tokens import field_token
 from timeline.store.codec import Codec, Packer
+from timeline.store.fields import Draft
 from timeline.store.port import ItemReport
 from timeline.store.tantivy import folder
 from timeline.store.tantivy.compile import between, both, exactly, token
 from timeline.store.tantivy.reader import Reader
 from timeline.store.tantivy.reclaim import left_over, parts
-from timeline.store.tantivy.schema import Draft, document, draft
+from timeline.store.tantivy.schema import document, draft
 from timeline.store.turn import TURN
 
 INTERVAL: Final = 0.5  # s between commits while batches are being prepared

@@ -46,6 +46,7 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
     first = int(params["start"]) if params.get("start", "").isdecimal() else 0
     traces = {stored.fact.ref.trace_id for stored in answer.facts if stored.fact.ref}
     times = [entry.at for entry in timeline.entries if entry.at is not None]
+    variants = sum(stored.receipt.variant for stored in answer.facts)  # a search counts them apart, too
     last = max([entry.until or entry.at for entry in timeline.entries if entry.at is not None], default=None)
     return {
         "answer": answer,
@@ -55,7 +56,8 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
         "steps": steps(answer),
         "first_at": min(times, default=None),
         "quiet": answer.coverage.now - last if last is not None else None,
-        "facts": len(answer.facts),
+        "facts": len(answer.facts) - variants,
+        "variants": variants,
         "services": len(timeline.services),
         "traces": len(traces),
         "trace_href": link(f"/traces/{next(iter(traces))}", back) if len(traces) == 1 else "",
