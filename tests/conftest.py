@@ -24,6 +24,9 @@ settings.register_profile(
 settings.load_profile("throughline")
 
 
+_BESIDE_OTHERS = ("server", "pages")  # marks of what depends on processes that are not ours
+
+
 class _Together(LoadScopeScheduling):  # type: ignore[misc]
     """Gives a process that is free the next group, in the order of collection."""
 
@@ -41,9 +44,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Together
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Begin with the groups that take longest, so that no process works alone in the end.
 
-    Within that the order stays random.
+    Within that the order stays random. What drives real servers or a browser on a machine that it
+    shares is tried once more where it fails; the run's closing line counts those.
     """
     yield
+    for item in items:
+        if any(map(item.get_closest_marker, _BESIDE_OTHERS)):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         groups.setdefault(together(item.nodeid), []).append(item)
