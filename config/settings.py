@@ -47,6 +47,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "timeline.web.middleware.SecurityHeaders",
+    "timeline.web.middleware.ApiProblems",
     "timeline.web.middleware.Patience",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from timeline.store.patience import patience
 from timeline.web import problems
+from timeline.web.problems import PROBLEM
 
 _MOST = 9 << 20  # bytes of a form or an API body: 10,000 ids with room to spare
 WAITS = 5.0  # s that a question waits for the store in all
@@ -47,9 +48,35 @@ class Patience:
             return self._get_response(request)
 
 
+class ApiProblems:
+    """Whoever asks the API is told what is wrong in its own form, also where no operation was reached."""
+
+    _SAID: Final = {
+        404: ("No such operation", "the API has nothing at this address", "see /api/openapi.json"),
+        405: ("Not this method", "this address does not take that method", "see the header Allow"),
+    }
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on, and put a page or a bare line of an error into a problem document."""
+        response = self._get_response(request)
+        mine = response.headers.get("Content-Type") == PROBLEM
+        if response.status_code < 400 or mine or not request.path.startswith("/api/"):
+            return response
+        title, detail, remedy = self._SAID.get(
+            response.status_code, (response.reason_phrase, "", "the log of the web process says why")
+        )
+        answer = problems.problem(response.status_code, title, detail, remedy=remedy)
+        if "Allow" in response.headers:
+            answer.headers["Allow"] = response.headers["Allow"]
+        return answer
+
+
 def _too_large(request: HttpRequest) -> HttpResponse | None:
     """Refuse a body by its stated length, before anything of it is spooled to the disk."""
-    if request.method in ("GET", "HEAD", "OPTIONS"):
+    if request.method not in ("POST", "PUT", "PATCH"):  # nothing reads the body of another
         return None
     length = request.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) <= _MOST:
