@@ -72,7 +72,10 @@ def _search(request: HttpRequest) -> Taken | None:
 
 
 def _trace(request: HttpRequest) -> Taken | None:
-    answer = wiring.reading().trace(request.GET.get("id", ""))
+    asked = request.GET.get("id", "")
+    if not asked:
+        raise BadQuery("which trace to take away is not said", remedy="give its 32 hex digits as id=")
+    answer = wiring.reading().trace(asked)
     if answer is None:
         return None
     return Taken(

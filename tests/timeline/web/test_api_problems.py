@@ -38,3 +38,9 @@ def test_a_page_stays_a_page() -> None:
     answer = Client().get("/nowhere")
     assert 404 == answer.status_code
     assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_a_trace_to_take_away_has_to_be_named(headers: dict[str, str]) -> None:
+    answer = Client().get("/api/v1/export/trace?trace=1&format=csv", headers=headers)
+    assert 400 == answer.status_code
+    assert answer.json()["remedy"].endswith("as id=")
