@@ -4,8 +4,11 @@ from django.urls import include, path
 
 from timeline.web import pages, probes
 from timeline.web.api import api
+from timeline.web.peers import jaeger, zipkin
 
 urlpatterns = [
+    *jaeger.urlpatterns,
+    *zipkin.urlpatterns,
     path("api/", api.urls),
     path("healthz", probes.healthz),
     path("readyz", probes.readyz),

@@ -25,6 +25,7 @@ from timeline.reading.search import Ask, Searches, understand
 from timeline.reading.seen import Sightings
 from timeline.reading.senders import senders
 from timeline.reading.stories import Stories
+from timeline.reading.traces import Traces
 from timeline.search.query import Query, Window
 from timeline.store.port import CohortQuery, Store
 
@@ -122,6 +123,10 @@ class Desk:
         return Sightings(self._store, self._coverage).seen(
             ids, window or self.held(workspace), workspace=workspace
         )
+
+    def traces(self, *, workspace: str = "main") -> Traces:
+        """Whole traces by what one of their spans is."""
+        return Traces(self._store, workspace)
 
     @_asking
     def cohort(self, query: CohortQuery) -> CohortAnswer:

@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from timeline.store.patience import patience
 from timeline.web import problems
-from timeline.web.problems import PROBLEM
 
 _MOST = 9 << 20  # bytes of a form or an API body: 10,000 ids with room to spare
 WAITS = 5.0  # s that a question waits for the store in all
@@ -62,8 +61,8 @@ class ApiProblems:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass on, and put a page or a bare line of an error into a problem document."""
         response = self._get_response(request)
-        mine = response.headers.get("Content-Type") == PROBLEM
-        if response.status_code < 400 or mine or not request.path.startswith("/api/"):
+        said = "json" in response.headers.get("Content-Type", "")
+        if response.status_code < 400 or said or not request.path.startswith("/api/"):
             return response
         title, detail, remedy = self._SAID.get(
             response.status_code, (response.reason_phrase, "", "the log of the web process says why")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 
-from timeline import keys, wiring
+from timeline import wiring
 from timeline.errors import ThroughlineError
-from timeline.models import Token
 from timeline.web import problems
+from timeline.web.readers import may_read
 
 
 @login_not_required
@@ -31,9 +31,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
     """The accounting of this node in Prometheus text format; a read token or a session asks."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    known = request.user.is_authenticated or (scheme == "Bearer" and keys.find(token, Token.Scope.READ))
-    if not known:
+    if not may_read(request):
         return problems.problem(
             401, "Who are you?", "this needs a read token", remedy="manage.py token create --read"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from django.http import HttpResponse
@@ -19,7 +19,6 @@ from timeline.errors import (
 )
 from timeline.web import words
 
-PROBLEM: Final = "application/problem+json"
 log = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[ThroughlineError], int, str], ...] = (
     (BadQuery, 400, "The question cannot be read"),
@@ -42,7 +41,7 @@ def problem(status: int, title: str, detail: str = "", **members: Any) -> HttpRe
     """A problem document; ``members`` are extension members such as ``column``."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     body.update({name: value for name, value in members.items() if value not in (None, "")})
-    response = HttpResponse(orjson.dumps(body), status=status, content_type=PROBLEM)
+    response = HttpResponse(orjson.dumps(body), status=status, content_type="application/problem+json")
     if status == 503:
         response.headers["Retry-After"] = "1"
     if status == 401:

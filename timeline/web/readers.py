@@ -1,0 +1,24 @@
+"""Who may read, where it is not a page that asks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from django.http import HttpRequest
+
+from timeline import keys
+from timeline.models import Token
+
+
+def may_read(request: HttpRequest) -> bool:
+    """A session, a read token, or a read token as the password of basic authentication."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Basic":
+        try:
+            secret = base64.b64decode(secret, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+    elif scheme != "Bearer":
+        return request.user.is_authenticated
+    return keys.find(secret, Token.Scope.READ) is not None
