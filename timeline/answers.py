@@ -143,6 +143,7 @@ class EntityAnswer(_Answer, frozen=True):
     facts: tuple[Stored, ...]
     timeline: Timeline
     coverage: Coverage
+    beside: tuple[Entity, ...] = ()  # other entities that are shown whole with it
     context_count: int = 0  # facts on which it only came along
     related: tuple[tuple[str, int], ...] = ()  # other entities on the same facts
     partial: tuple[str, ...] = ()

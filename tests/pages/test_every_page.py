@@ -9,6 +9,7 @@ from tests.pages.conftest import Open, violations
 
 pytestmark = pytest.mark.pages
 PATHS = {
+    "comparison": "/e/bet/8812?compare=player:20417",
     "home": "/",
     "search": "/search?q=bet:8812",
     "not seen": "/search?q=bet:none-such-1",

@@ -108,11 +108,12 @@ class Desk:
         *,
         context: bool = False,
         expand: bool = False,
+        beside: Sequence[Entity] = (),
         workspace: str = "main",
     ) -> EntityAnswer | None:
-        """An entity's story."""
+        """An entity's story, that of others ``beside`` it included."""
         return self._stories.entity(
-            entity, window=window, context=context, expand=expand, workspace=workspace
+            entity, window=window, context=context, expand=expand, beside=beside, workspace=workspace
         )
 
     @_asking

@@ -98,16 +98,18 @@ class Stories:
         window: Window | None = None,
         context: bool = False,
         expand: bool = False,
+        beside: Sequence[Entity] = (),
         workspace: str = "main",
     ) -> EntityAnswer | None:
         """An entity's story; with ``context`` also where it only came along, with ``expand``
-        the whole of its traces. ``None`` where nothing of it was seen in the window."""
+        the whole of its traces, with ``beside`` those of other entities too: a fact that is about
+        several of them is there once. ``None`` where nothing was seen in the window."""
         window = window or Window()
         coverage = self._coverage.read(window, workspace)
-        facts, truncated = self._take(
-            Query(where=self.about(entity, context, workspace), window=window, workspace=workspace),
-            ENTITY_LIMIT,
-        )
+        about = self.about(entity, context, workspace)
+        if beside:
+            about = Or((about, *(self.about(other, False, workspace) for other in beside)))
+        facts, truncated = self._take(Query(where=about, window=window, workspace=workspace), ENTITY_LIMIT)
         only_context = Query(where=self.about(entity, True, workspace), window=window, workspace=workspace)
         in_context = self._store.count(only_context).value
         if not facts:
@@ -129,7 +131,8 @@ class Stories:
             facts=tuple(facts),
             timeline=rebuilt,
             coverage=coverage,
-            context_count=max(in_context - len(facts), 0) if not context else 0,
+            beside=tuple(beside),
+            context_count=max(in_context - len(facts), 0) if not context and not beside else 0,
             related=_related(entity, facts),
         )
 

@@ -23,7 +23,7 @@ from timeline.export.cohorts import cohort_json
 from timeline.models import Token
 from timeline.store.port import COHORT_LIMIT
 from timeline.web import downloads, problems
-from timeline.web.asked import ask_of, cohort_of, entity_of, window_of
+from timeline.web.asked import ask_of, beside_of, cohort_of, entity_of, window_of
 
 SEEN_LIMIT = 10_000
 
@@ -146,7 +146,8 @@ def cohort(request: HttpRequest, kind: str, params: Query[CohortParams]) -> Http
 
 @api.get("/v1/entities/{path:rest}", summary="An entity's timeline", operation_id="timeline")
 def entity(request: HttpRequest, rest: str, expand: bool = False, context: bool = False) -> HttpResponse:
-    """``/v1/entities/{type}/{id}/timeline``; the id may hold slashes. ``?entity=type:id`` works too."""
+    """``/v1/entities/{type}/{id}/timeline``; the id may hold slashes. ``?entity=type:id`` works too.
+    ``?with=type:id,type:id`` shows others beside it, each fact once."""
     named = request.GET.get("entity", "")
     if not named:
         if not rest.endswith("/timeline") or rest.count("/") < 2:
@@ -154,7 +155,11 @@ def entity(request: HttpRequest, rest: str, expand: bool = False, context: bool 
         kind, _, name = rest.removesuffix("/timeline").partition("/")
         named = f"{kind}:{name}"
     found = wiring.reading().entity(
-        entity_of(named), window=window_of(request.GET, default=None), context=context, expand=expand
+        entity_of(named),
+        window=window_of(request.GET, default=None),
+        context=context,
+        expand=expand,
+        beside=beside_of(request.GET),
     )
     if found is None:
         return problems.problem(

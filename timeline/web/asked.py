@@ -18,6 +18,7 @@ from timeline.store.port import COHORT_LIMIT, CohortQuery, Order
 
 DEFAULT_RANGE = "24h"
 MOST_STEPS = 50
+MOST_BESIDE = 20
 _ORDERS: dict[str, Order] = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
 
 
@@ -66,6 +67,14 @@ def entity_of(text: str) -> Entity:
         return Entity.parse(text)
     except ValueError as error:
         raise BadQuery(str(error), remedy="write it like bet:8812") from error
+
+
+def beside_of(params: Mapping[str, str]) -> tuple[Entity, ...]:
+    """The entities that ``with`` names, with commas between; raises ``BadQuery``."""
+    named = [text for text in params.get("with", "").split(",") if text]
+    if len(named) > MOST_BESIDE:
+        raise BadQuery(f"with names {len(named)} entities", remedy=f"name at most {MOST_BESIDE}")
+    return tuple(dict.fromkeys(map(entity_of, named)))
 
 
 def steps_of(params: QueryDict, name: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from timeline.errors import BadQuery
 from timeline.export.writers import Header, write_csv, write_json, write_ndjson
 from timeline.models import Audit
 from timeline.web import problems
-from timeline.web.asked import ask_of, entity_of, window_of
+from timeline.web.asked import ask_of, beside_of, entity_of, window_of
 from timeline.web.export_html import render
 
 HTML_LIMIT = 10_000  # facts in an HTML file; the other formats hold every one
@@ -90,7 +90,11 @@ def _entity(request: HttpRequest) -> Taken | None:
     entity = entity_of(request.GET.get("entity", ""))
     context, expand = (request.GET.get(name, "") in ("1", "true") for name in ("context", "expand"))
     answer = wiring.reading().entity(
-        entity, window_of(request.GET, default=None), context=context, expand=expand
+        entity,
+        window_of(request.GET, default=None),
+        context=context,
+        expand=expand,
+        beside=beside_of(request.GET),
     )
     if answer is None:
         return None

@@ -25,7 +25,8 @@ from timeline.errors import BadQuery, ThroughlineError
 from timeline.reading.search import Ask
 from timeline.search.query import Window
 from timeline.web import words
-from timeline.web.asked import ask_of, window_of
+from timeline.web.asked import ask_of, beside_of, entity_of, window_of
+from timeline.web.contexts.compare import comparison
 from timeline.web.contexts.entity import KEPT as ENTITY_PARAMETERS
 from timeline.web.contexts.entity import entity_page
 from timeline.web.contexts.fact import fact_page
@@ -195,6 +196,7 @@ def entity(request: HttpRequest, kind: str, name: str) -> HttpResponse:
         window=window,
         context=request.GET.get("context") == "1",
         expand=request.GET.get("expand") == "1",
+        beside=beside_of(request.GET),
     )
     if answer is None:
         return error_page(
@@ -209,6 +211,9 @@ def entity(request: HttpRequest, kind: str, name: str) -> HttpResponse:
         "frame": frame(request, "entity", str(asked), q=request.GET.get("q") or str(asked)),
         **entity_page(answer, params),
     }
+    if named := request.GET.get("compare", "").strip():
+        other = wiring.reading().entity(entity_of(named), window=window)
+        context["compared"] = comparison(answer, other, named, params, context["hues"])
     return render(request, "timeline/entity.html", context)
 
 

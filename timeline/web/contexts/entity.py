@@ -25,6 +25,8 @@ KEPT = (
     "view",
     "context",
     "expand",
+    "with",
+    "compare",
     "sel",
     "start",
 )
@@ -62,7 +64,11 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
         "traces": len(traces),
         "trace_href": link(f"/traces/{next(iter(traces))}", back) if len(traces) == 1 else "",
         "search_href": link("/search", back, q=str(answer.entity)),
-        "related": [{"name": name, "count": count, "href": link(entity_path(name), back)} for name, count in answer.related],
+        "related": _related(answer, params, path, back),
+        "beside": [str(other) for other in answer.beside],
+        "hues": hues,
+        "compare_with": params.get("compare", ""),
+        "kept": {name: value for name, value in params.items() if name not in ("compare", "sel", "start")},
         "findings": findings(timeline.findings, back),
         "axis": axis(drawn.scale, params, path, apart=96),
         "drawing": drawing(drawn, hues, back, selected),
@@ -81,10 +87,31 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
         "lanes_href": link(path, params, view=None),
         "log_href": link(path, params, view="log"),
         "coverage": coverage_lines(answer.coverage),
-        "exports": exports("entity", {"entity": str(answer.entity), **{name: params[name] for name in ("from", "to", "range", "context", "expand") if name in params}}),
+        "exports": exports("entity", {"entity": str(answer.entity), **{name: params[name] for name in ("from", "to", "range", "context", "expand", "with") if name in params}}),
         "selected": selected,
         "missing": timeline.missing,
     }  # fmt: skip
+
+
+def _related(
+    answer: EntityAnswer, params: Mapping[str, str], path: str, back: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The other entities on its facts; each can be shown beside it, or taken out again."""
+    beside = [str(other) for other in answer.beside]
+    counts = dict(answer.related)
+    shown = []
+    for name in dict.fromkeys((*beside, *counts)):
+        others = [other for other in beside if other != name] + ([] if name in beside else [name])
+        shown.append(
+            {
+                "name": name,
+                "count": counts.get(name, 0),
+                "href": link(entity_path(name), back),
+                "shown": name in beside,
+                "toggle": link(path, params, **{"with": ",".join(others), "sel": None, "start": None}),
+            }
+        )
+    return shown
 
 
 def sentence(answer: EntityAnswer) -> str:

@@ -51,5 +51,58 @@ document.addEventListener("keydown", (event) => {
   document.querySelector('[data-key="i"]')?.click();
 });
 
+// The story step by step: what has not happened yet is faded.
+const player = document.querySelector("[data-play]");
+const rows = [...document.querySelectorAll("tr[data-id]")];
+const PACE = 900; // ms a step
+let step = -1;
+let timer = 0;
+
+function show(to) {
+  step = Math.max(0, Math.min(rows.length - 1, to));
+  const reached = new Set(rows.slice(0, step + 1).map((row) => row.dataset.id));
+  document.body.classList.add("playing");
+  for (const thing of document.querySelectorAll(".thing[data-id], tr[data-id]")) thing.classList.toggle("later", !reached.has(thing.dataset.id));
+  for (const arc of document.querySelectorAll(".arc")) arc.classList.toggle("later", !reached.has(arc.dataset.target));
+  choose(rows[step].dataset.id, { scroll: true });
+  player.querySelector("[data-played]").textContent = `${step + 1} of ${rows.length}`;
+  if (step === rows.length - 1) pause();
+}
+
+function pause() {
+  clearInterval(timer);
+  timer = 0;
+  player.querySelector("[data-step='0']").setAttribute("aria-pressed", "false");
+}
+
+function play() {
+  if (timer) return pause();
+  if (step >= rows.length - 1) step = -1;
+  player.querySelector("[data-step='0']").setAttribute("aria-pressed", "true");
+  timer = setInterval(() => show(step + 1), PACE);
+  show(step + 1);
+}
+
+function stop() {
+  pause();
+  step = -1;
+  document.body.classList.remove("playing");
+  player.querySelector("[data-played]").textContent = "";
+}
+
+player?.addEventListener("click", (event) => {
+  const by = event.target.closest("[data-step]")?.dataset.step;
+  if (by === undefined || !rows.length) return;
+  if (by === "0") return play();
+  pause();
+  show(step < 0 ? Math.max(0, rows.findIndex((row) => row.ariaSelected === "true")) : step + Number(by));
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.key === "p" && player && rows.length) play();
+  else if (event.key === "Escape" && document.body.classList.contains("playing")) stop();
+});
+
 const chosen = new URL(location.href).searchParams.get("sel");
 if (chosen) choose(chosen);
