@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from timeline.domain import Entity, Hop, Row, Stored, Timeline
+from timeline.rebuild.flows import Flow
 from timeline.search import form, obstacles
 from timeline.search.query import Window
 from timeline.store.port import Bucket, Cohort, CohortQuery, Count, Facet
@@ -231,3 +232,65 @@ class CohortAnswer(_Answer, frozen=True):
     up_to: int
     now: int
     lost: int = 0
+
+
+class FlowsAnswer(_Answer, frozen=True):
+    """What flows between services, told by the newest ``looked_at`` message facts of the range."""
+
+    flows: tuple[Flow, ...]
+    destinations: tuple[tuple[str, int], ...]  # with all their message facts in the range
+    coverage: Coverage
+    looked_at: int
+    since: int | None = None  # the oldest of those looked at, ns
+
+
+class Partition(_Answer, frozen=True):
+    """One partition of a destination, among the messages looked at."""
+
+    name: str
+    messages: int
+    keys: int
+    newest: int | None  # offset
+
+
+class Lane(_Answer, frozen=True):
+    """A service, in one version, doing one thing with a destination."""
+
+    operation: str
+    service: str
+    version: str
+    schema: str
+    group: str
+    count: int
+    first: int
+    last: int
+
+
+class Size(_Answer, frozen=True):
+    """Body sizes (bytes) in a stretch of time that begins at ``start``."""
+
+    start: int
+    count: int
+    p50: int
+    p95: int
+    most: int
+
+
+class DestinationAnswer(_Answer, frozen=True):
+    """One topic, queue or stream, told by its newest ``looked_at`` facts of ``count`` in the range.
+
+    ``torn`` are keys that were written to several partitions.
+    """
+
+    name: str
+    flows: tuple[Flow, ...]
+    coverage: Coverage
+    count: int
+    looked_at: int
+    since: int | None = None
+    systems: tuple[str, ...] = ()
+    partitions: tuple[Partition, ...] = ()
+    keys: tuple[tuple[str, int], ...] = ()
+    torn: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    sizes: tuple[Size, ...] = ()

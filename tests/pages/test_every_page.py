@@ -17,6 +17,8 @@ PATHS = {
     "trace": f"/traces/{story.TRACE}",
     "trace table": f"/traces/{story.TRACE}?view=table",
     "entity": "/e/bet/8812",
+    "flows": "/flows?range=all",
+    "destination": "/flows/settlements?range=all",
     "seen": "/seen",
     "verdicts": "/seen?ids=bet:8812,none-such-1",
     "senders": "/senders",

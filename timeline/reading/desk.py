@@ -9,8 +9,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 from timeline.answers import (
     CohortAnswer,
     Coverage,
+    DestinationAnswer,
     EntityAnswer,
     FactAnswer,
+    FlowsAnswer,
     SearchAnswer,
     SeenAnswer,
     SendersAnswer,
@@ -21,6 +23,7 @@ from timeline.errors import StoreUnavailable
 from timeline.inbox.inbox import Inbox
 from timeline.reading.cohorts import cohort
 from timeline.reading.coverage import CoverageReader
+from timeline.reading.flows import Flows
 from timeline.reading.search import Ask, Searches, understand
 from timeline.reading.seen import Sightings
 from timeline.reading.senders import senders
@@ -124,6 +127,16 @@ class Desk:
         return Sightings(self._store, self._coverage).seen(
             ids, window or self.held(workspace), workspace=workspace
         )
+
+    @_asking
+    def flows(self, window: Window, *, workspace: str = "main") -> FlowsAnswer:
+        """What flows between services."""
+        return Flows(self._store, self._coverage).all(window, workspace=workspace)
+
+    @_asking
+    def destination(self, name: str, window: Window, *, workspace: str = "main") -> DestinationAnswer | None:
+        """One topic, queue or stream."""
+        return Flows(self._store, self._coverage).destination(name, window, workspace=workspace)
 
     def traces(self, *, workspace: str = "main") -> Traces:
         """Whole traces by what one of their spans is."""

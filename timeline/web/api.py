@@ -171,6 +171,24 @@ def entity(request: HttpRequest, rest: str, expand: bool = False, context: bool 
     return _json(shapes.entity_json(found))
 
 
+@api.get("/v1/flows", summary="What flows between services", operation_id="flows")
+def flows(request: HttpRequest) -> HttpResponse:
+    """Each producing service, destination and consumer group: rate, waits, work, failures, what is not taken.
+    Told by the newest 5,000 message spans of the range (24 h where none is given); times in ns."""
+    return _json(msgspec.to_builtins(wiring.reading().flows(window_of(request.GET))))
+
+
+@api.get("/v1/flows/{path:name}", summary="One topic, queue or stream", operation_id="destination")
+def destination(request: HttpRequest, name: str) -> HttpResponse:
+    """Its flows, partitions, keys, versions and sizes; 404 where no message through it was seen."""
+    answer = wiring.reading().destination(name, window_of(request.GET))
+    if answer is None:
+        return problems.problem(
+            404, "No such destination", f"no message through {name[:200]} was seen", remedy="widen the range"
+        )
+    return _json(msgspec.to_builtins(answer))
+
+
 @api.get("/v1/coverage", summary="What answers rest on now", operation_id="coverage")
 def coverage(request: HttpRequest) -> HttpResponse:
     """Watermark, gaps and causes over a range (24 h where none is given)."""

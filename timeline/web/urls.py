@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from timeline.web import account, operators, pages, seen
+from timeline.web import account, flows, operators, pages, seen
 
 page_patterns = [
     path("", pages.home, name="home"),
@@ -13,6 +13,8 @@ page_patterns = [
     path("traces/<str:trace_id>", pages.trace, name="trace"),
     path("traces/<str:trace_id>/rows", pages.trace_rows, name="trace_rows"),
     path("e/<str:kind>/<path:name>", pages.entity, name="entity"),
+    path("flows", flows.flows, name="flows"),
+    path("flows/<path:name>", flows.destination, name="destination"),
     path("seen", seen.seen, name="seen"),
     path("senders", operators.senders, name="senders"),
     path("senders/declare", operators.declare, name="declare"),

@@ -59,6 +59,7 @@ def fact_page(answer: FactAnswer, params: Mapping[str, str]) -> dict[str, Any]:
         "along": [{"name": str(each), "href": link(entity_path(str(each)), params)} for each in fact.context],
         "groups": _groups(fact),
         "attribute_count": len(fact.attributes),
+        "sizes": sizes(fact),
         "links": [{"trace": each.ref.trace_id, "href": link(f"/traces/{each.ref.trace_id}", params, span=each.ref.span_id), "attributes": attributes(each.attributes)} for each in fact.links] if isinstance(fact, Span) else [],
         "annotations": [{"at": each.at, "name": each.name, "attributes": attributes(each.attributes)} for each in fact.annotations] if isinstance(fact, Span) else [],
         "arrivals": answer.arrivals,
@@ -183,6 +184,21 @@ def message_lines(fact: Fact) -> list[tuple[str, str]]:
             (label, str(event[name])) for name, label in labels_of_event if event[name] not in (None, "")
         ]
     return lines
+
+
+def sizes(fact: Fact) -> list[dict[str, Any]]:
+    """The parts of a fact by the bytes that they take as JSON, largest first, as shares of the whole."""
+    parts: dict[str, Any] = {"Attributes": fact.attributes, "Resource": fact.resource}
+    if isinstance(fact, Span):
+        parts |= {"Annotations": fact.annotations, "Links": fact.links}
+    elif fact.body is not None:
+        parts["Body"] = fact.body
+    measured = {label: len(msgspec.json.encode(part)) for label, part in parts.items() if part}
+    whole = sum(measured.values())
+    return [
+        {"label": label, "bytes": size, "width": percent(size, whole)}
+        for label, size in sorted(measured.items(), key=lambda item: -item[1])
+    ]
 
 
 def _hop(

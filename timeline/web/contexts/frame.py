@@ -15,6 +15,7 @@ PLACES = (
     ("home", "/", "Home", "Home", "house"),
     ("search", "/search", "Search", "Search", "search"),
     ("seen", "/seen", "Check many ids", "Check ids", "list-checks"),
+    ("flows", "/flows", "Flows", "Flows", "waypoints"),
     ("senders", "/senders", "Senders", "Senders", "radio-tower"),
     ("help", "/help", "Help", "Help", "circle-question-mark"),
 )
