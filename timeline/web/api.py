@@ -21,9 +21,11 @@ from timeline.errors import BadQuery, ThroughlineError
 from timeline.export import json as shapes
 from timeline.export.cohorts import cohort_json
 from timeline.models import Token
+from timeline.search.caret import typed
 from timeline.store.port import COHORT_LIMIT
 from timeline.web import downloads, problems
 from timeline.web.asked import ask_of, beside_of, cohort_of, entity_of, window_of
+from timeline.web.contexts.kept import searches_json
 
 SEEN_LIMIT = 10_000
 
@@ -90,6 +92,27 @@ def search(request: HttpRequest, params: Query[SearchParams]) -> HttpResponse:
     """Facts that match, newest first, with the verdict and what it rests on."""
     answer = wiring.reading().search(msgspec.structs.replace(ask_of(request.GET), drawn=params.drawn))
     return _json(shapes.search_json(answer, answer.facts))
+
+
+class SuggestParams(Schema):
+    """What stands before the caret."""
+
+    text: str = Field("", max_length=8192, description="the question so far")
+    caret: int | None = Field(None, ge=0, description="place of the caret; the end where none is given")
+
+
+@api.get("/v1/suggest", summary="Completions of what is being typed", operation_id="suggest")
+def suggest(request: HttpRequest, params: Query[SuggestParams]) -> HttpResponse:
+    """Keys and values of the last day that continue the text; each replaces it from ``start`` to the caret.
+
+    With an empty text, a person's recent searches and the saved ones.
+    """
+    if not params.text.strip():
+        return _json({"start": 0, "offers": searches_json(request)})
+    word = typed(params.text, params.caret)
+    offers = wiring.reading().offers(word) if word is not None else []
+    start = len(params.text) if word is None else word.start
+    return _json({"start": start, "offers": msgspec.to_builtins(offers)})
 
 
 @api.get("/v1/facts/{fact_id}", summary="One fact, whole, with its hops", operation_id="fact")
