@@ -230,9 +230,7 @@ def test_new_rows_come_as_the_page_draws_them(house: House) -> None:
     late = b.stored(b.span(number=3, start=now - b.HOUR), received=now - 4 * b.SECOND)
     house.write(old, fresh, late)
     answer = house.page(f"/search/tail?q=name:work&after={now - 60 * b.SECOND}&columns=name,flags")
-    assert [late.receipt.id, fresh.receipt.id] == [
-        found for found in re.findall(r'data-row data-id="([^"]+)"', answer)
-    ]
+    assert [late.receipt.id, fresh.receipt.id] == re.findall(r'data-row data-id="([^"]+)"', answer)
     assert 'data-skipped="0"' in answer
     assert 1 == answer.count("Late")
     up_to = re.search(r'data-up-to="(\d+)"', answer)
