@@ -326,3 +326,25 @@ def test_a_marker_is_told_by_a_session_or_an_ingest_key_and_drawn(house: House) 
     ]
     assert 400 == marked(house, at="soon").status_code
     assert not Audit.objects.filter(what="expire").exists()
+
+
+def test_a_marker_stands_in_the_story_of_what_it_fell_into(house: House) -> None:
+    now = time.time_ns()
+    spans = [
+        b.span(
+            number=number,
+            start=now - (40 - number) * b.SECOND,
+            service="wallet",
+            entities=b.entities("bet:5"),
+        )
+        for number in (1, 30)
+    ]
+    house.write(*(b.stored(span) for span in spans))
+    marked(house, at=str(now - 20 * b.SECOND), url="https://ci.example.org/2")
+    marked(house, at=str(now - 20 * b.SECOND), service="odds", version="1")
+    marked(house, at=str(now - 4000 * b.SECOND), title="long before")
+    page = house.page("/e/bet/5")
+    assert 1 == page.count('class="marker deploy"')
+    assert "https://ci.example.org/2" in page
+    assert "odds 1" not in page
+    assert "long before" not in page
