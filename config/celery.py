@@ -43,11 +43,12 @@ app.conf.update(
         for name in ("expire", "tidy", "tidy_node")
     }
     | {
-        "summarise": {
-            "task": "timeline.tasks.summarise",
+        name: {
+            "task": f"timeline.tasks.{name}",
             "schedule": 10.0,
             "options": _TICK | {"expires": 30},
         }
+        for name in ("summarise", "watch")
     },
 )
 TRANSPORT_ALIASES["filesystem"] = "config.hints:Transport"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -29,8 +30,9 @@ _allow_connections()
 django.setup()
 
 from config.celery import hint  # noqa: E402 - Django comes first
-from timeline import keys  # noqa: E402
+from timeline import keys, markers  # noqa: E402
 from timeline.inbox.inbox import Inbox  # noqa: E402
+from timeline.ingest.markers import read as read_markers  # noqa: E402
 from timeline.models import Token  # noqa: E402
 from timeline.receive.access import Gate, Keys, Sender, lookup_failed  # noqa: E402
 from timeline.receive.pressure import Pressure  # noqa: E402
@@ -47,6 +49,17 @@ def _look(secret: str) -> Sender | None:
     return Sender(name=token.name, workspace=token.workspace) if token else None
 
 
+def _mark(body: bytes, sender: Sender) -> int:
+    try:
+        return markers.keep(
+            read_markers(body, time.time_ns()),
+            by=sender.name or "this machine",
+            workspace=sender.workspace,
+        )
+    finally:
+        close_old_connections()
+
+
 def _application() -> Application:
     values = settings.THROUGHLINE
     folder = Path(settings.DATA_DIR)
@@ -59,6 +72,7 @@ def _application() -> Application:
         limits=Limits(body=values["THROUGHLINE_MAX_BODY_MIB"] << 20, items=values["THROUGHLINE_MAX_ITEMS"]),
         node=values["THROUGHLINE_NODE"],
         hint=hint,
+        mark=_mark,
     )
     return Application(receiver, threads=values["THROUGHLINE_RECEIVER_THREADS"])
 

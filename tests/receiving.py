@@ -20,6 +20,8 @@ from typing import Any
 
 from tests.ports import free_port
 from timeline.inbox.inbox import Inbox, Tally
+from timeline.ingest.markers import Mark
+from timeline.ingest.markers import read as read_markers
 from timeline.ingest.request import Accepted
 from timeline.receive.access import Gate, Keys, Sender
 from timeline.receive.pressure import Pressure
@@ -195,6 +197,7 @@ class Driven:
     ) -> None:
         self.inbox = Inbox(folder / "inbox.sqlite3")
         self.hints: list[None] = []
+        self.marks: list[tuple[str, Mark]] = []  # workspace, marker
         self.receiver = Receiver(
             inbox=self.inbox,
             pressure=Pressure(self.inbox, folder, most=most),
@@ -203,8 +206,14 @@ class Driven:
             limits=Limits(body=body, items=items),
             node="driven",
             hint=lambda: self.hints.append(None),
+            mark=self._mark,
         )
         self.application = Application(self.receiver, threads=2, stall=stall, whole=whole)
+
+    def _mark(self, body: bytes, sender: Sender) -> int:
+        found = read_markers(body, time.time_ns())
+        self.marks += [(sender.workspace, mark) for mark in found]
+        return len(found)
 
     def ask(
         self,

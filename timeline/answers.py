@@ -116,6 +116,22 @@ class SearchAnswer(_Answer, frozen=True):
     facts: tuple[Stored, ...] = ()  # the rows, whole
 
 
+class TailAnswer(_Answer, frozen=True):
+    """What was received in ``after <= t < up_to`` and matches, newest received first.
+
+    The next question continues from ``up_to``: together they skip and repeat nothing. ``skipped``
+    matches were too many for one answer; the newest are in it.
+    """
+
+    after: int
+    up_to: int
+    now: int
+    rows: tuple[Row, ...] = ()
+    facts: tuple[Stored, ...] = ()  # the rows, whole
+    skipped: int = 0
+    partial: tuple[str, ...] = ()
+
+
 class FactAnswer(_Answer, frozen=True):
     """One fact, whole: its hops, its variants and how often it arrived."""
 

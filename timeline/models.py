@@ -234,6 +234,75 @@ class EntityRule(models.Model):
         ]
 
 
+class SavedSearch(models.Model):
+    """A search with a name, for everybody of the workspace; ``query`` is the rest of its URL."""
+
+    workspace = models.CharField(max_length=64, default="main")
+    name = Text(max_length=80)
+    text = Text(max_length=8192)
+    query = models.TextField()
+    note = Text(max_length=300, blank=True)
+    by = Text(max_length=150)
+    made = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="one_saved_search_a_name")]
+
+
+class RecentSearch(models.Model):
+    """What a person asked lately, once a text, for the list under the box."""
+
+    user = models.ForeignKey("auth.User", on_delete=models.CASCADE)
+    digest = models.CharField(max_length=64)  # of the text, which may be long
+    text = Text(max_length=8192)
+    query = models.TextField()
+    at = models.BigIntegerField()  # ns
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="one_recent_search_a_text")]
+
+
+class Watch(models.Model):
+    """A person waits for the first fact that matches: told of once, and forgotten when it expires.
+
+    It counts what was received from ``since`` on, which is the moment up to which everything was
+    searched when it was made; with ``start`` and ``end`` the fact's own time must lie between them.
+    """
+
+    user = models.ForeignKey("auth.User", on_delete=models.CASCADE)
+    workspace = models.CharField(max_length=64, default="main")
+    text = Text(max_length=8192)
+    environment = Text(max_length=100, blank=True)
+    start = models.BigIntegerField(null=True)
+    end = models.BigIntegerField(null=True)
+    since = models.BigIntegerField()
+    made = models.BigIntegerField()
+    expires = models.BigIntegerField(db_index=True)
+    arrived = models.BigIntegerField(null=True)  # received time of the first match, ns
+    fact = models.CharField(max_length=20, blank=True)
+    problem = Text(max_length=500, blank=True)  # why it can be looked for no more
+
+
+class Marker(models.Model):
+    """A deploy or a change, by its time: drawn wherever time is."""
+
+    workspace = models.CharField(max_length=64, default="main")
+    at = models.BigIntegerField(db_index=True)  # ns
+    until = models.BigIntegerField(null=True)
+    kind = models.CharField(max_length=20)
+    title = Text(max_length=200)
+    service = Text(max_length=200, blank=True)
+    version = Text(max_length=100, blank=True)
+    environment = Text(max_length=100, blank=True)
+    url = Text(max_length=1000, blank=True)
+    by = Text(max_length=150, blank=True)
+    digest = models.CharField(max_length=64)  # of all it says: told twice is told once
+    made = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "digest"], name="one_marker_each")]
+
+
 class Audit(models.Model):
     """Who saw, took away or declared what."""
 

@@ -16,13 +16,14 @@ from django.contrib.sessions.models import Session
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from timeline import leases, records, wiring
+from timeline import leases, markers, records, wiring
 from timeline.cohorts.summarise import Summariser
 from timeline.errors import ThroughlineError, Unavailable
 from timeline.heartbeats import Heartbeat
 from timeline.inbox.inbox import SETTLED
 from timeline.indexing import Drain
 from timeline.models import Arrival, Audit, PartlyIndexed, Quarantined, Refusal, SignInLink
+from timeline.reading import watches
 from timeline.search.times import retention_edge
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def _expire(edge: int) -> None:
     Arrival.objects.filter(at__lt=edge).delete()
     PartlyIndexed.objects.filter(at__lt=edge, received__lt=edge).delete()
     Refusal.objects.filter(last__lt=edge).delete()
+    markers.forget(edge)
     kept = Quarantined.objects.filter(at__lt=edge).delete()[0]
     if kept:
         Audit.objects.create(who="retention", what="expire", detail="items in quarantine", rows=kept)
@@ -98,6 +100,18 @@ def tidy() -> None:
         if mine:
             Session.objects.filter(expire_date__lt=timezone.now()).delete()
             SignInLink.objects.filter(expires__lt=timezone.now()).delete()
+            watches.forget_expired()
+
+
+@shared_task(name="timeline.tasks.watch")
+def watch() -> None:
+    """Look for what people wait for; one node of several does it."""
+    try:
+        with leases.turn(f"watch{_of_this_store()}", node=_node(), every=watches.EVERY - 1) as mine:
+            if mine:
+                watches.look(wiring.writer(), lambda workspace: records.rules(workspace).attributes)
+    except Unavailable as error:
+        log.warning("what people wait for was not looked for: %s", error)
 
 
 @shared_task(name="timeline.tasks.tidy_node")

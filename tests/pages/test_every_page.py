@@ -22,6 +22,10 @@ PATHS = {
     "seen": "/seen",
     "verdicts": "/seen?ids=bet:8812,none-such-1",
     "senders": "/senders",
+    "following": "/search?q=bet:8812&tail=1&sort=received",
+    "looked into": "/search?q=bet:8812&more=name&columns=name,size,order.total",
+    "watches": "/watches",
+    "saved": "/saved",
     "help": "/help",
 }
 SIZES = {"desktop": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}

@@ -16,6 +16,7 @@ from timeline.answers import (
     IdVerdict,
     SearchAnswer,
     SeenAnswer,
+    TailAnswer,
     TraceAnswer,
     Verdict,
 )
@@ -189,6 +190,18 @@ def facet_json(facet: Facet) -> Json:
 def bucket_json(bucket: Bucket) -> Json:
     """Facts placed from ``from`` on, for one interval."""
     return {"from": moment(bucket.start), "count": bucket.count, "errors": bucket.errors}
+
+
+def tail_json(answer: TailAnswer) -> Json:
+    """What was received since the last look, newest received first."""
+    return {
+        "after": moment(answer.after),
+        "up_to": moment(answer.up_to),
+        "now": moment(answer.now),
+        "facts": [fact_json(stored) for stored in answer.facts],
+        "skipped": answer.skipped,
+        "partial": [text(one) for one in answer.partial],
+    }
 
 
 def search_json(answer: SearchAnswer, facts: Sequence[Stored] | None = None) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from timeline.answers import (
@@ -16,19 +16,26 @@ from timeline.answers import (
     SearchAnswer,
     SeenAnswer,
     SendersAnswer,
+    TailAnswer,
     TraceAnswer,
 )
 from timeline.domain import Entity, Stored
 from timeline.errors import StoreUnavailable
 from timeline.inbox.inbox import Inbox
+from timeline.models import Watch
+from timeline.reading.around import around
 from timeline.reading.cohorts import cohort
 from timeline.reading.coverage import CoverageReader
 from timeline.reading.flows import Flows
-from timeline.reading.search import Ask, Searches, understand
+from timeline.reading.search import Ask, Searches, scoped, understand
 from timeline.reading.seen import Sightings
 from timeline.reading.senders import senders
 from timeline.reading.stories import Stories
+from timeline.reading.suggest import Offer, Suggestions
+from timeline.reading.tail import tail
 from timeline.reading.traces import Traces
+from timeline.reading.watches import look
+from timeline.search.caret import Typed
 from timeline.search.query import Query, Window
 from timeline.store.port import CohortQuery, Store
 
@@ -77,6 +84,7 @@ class Desk:
             missing=store.missing,
         )
         self._stories = Stories(store, self._coverage, rules)
+        self._suggestions = Suggestions(store, rules)
 
     @_asking
     def search(self, ask: Ask) -> SearchAnswer:
@@ -85,8 +93,23 @@ class Desk:
 
     def matches(self, ask: Ask) -> Iterator[Stored]:
         """Every match as a whole fact, oldest first, for files."""
-        node = understand(ask.text, self._rules(ask.workspace)).node
+        node = scoped(understand(ask.text, self._rules(ask.workspace)).node, ask.environment)
         return self._store.facts_of(Query(where=node, window=ask.window, workspace=ask.workspace))
+
+    @_asking
+    def tail(self, ask: Ask, after: int) -> TailAnswer:
+        """What was received since ``after`` and matches."""
+        return tail(self._store, self._coverage, self._rules, ask, after)
+
+    @_asking
+    def offers(self, typed: Typed, *, workspace: str = "main") -> list[Offer]:
+        """Completions of what is being typed."""
+        return self._suggestions.offers(typed, workspace)
+
+    @_asking
+    def watched(self, watches: Iterable[Watch]) -> int:
+        """Look for what these watches wait for; how many were told of it."""
+        return look(self._store, self._rules, watches)
 
     @_asking
     def get(self, ids: Sequence[str], *, workspace: str = "main") -> list[Stored | None]:
@@ -146,6 +169,11 @@ class Desk:
     def cohort(self, query: CohortQuery) -> CohortAnswer:
         """Entities that reached some steps and not others."""
         return cohort(self._store, self._inbox, self._node, query)
+
+    @_asking
+    def around(self, fact_id: str, near: int, *, workspace: str = "main") -> Window | None:
+        """The range of so many facts before and after one, itself included; ``None`` where it is unknown."""
+        return around(self._store, fact_id, near, workspace)
 
     def waiting(self) -> tuple[int, int] | None:
         """Requests and items that are received and not stored yet; ``None`` where nobody can say."""

@@ -13,10 +13,11 @@ from timeline.reading.coverage import CoverageReader
 from timeline.search.form import chips
 from timeline.search.grammar import Parsed, parse
 from timeline.search.identify import identify
-from timeline.search.query import FACETS, All, Node, Or, Query, Window
-from timeline.store.port import Bucket, Order, Overview, Store
+from timeline.search.query import FACETS, All, And, FieldIs, Node, Or, Query, Window
+from timeline.store.port import Bucket, Facet, Order, Overview, Store
 
 BARS = 120  # at most, on the histogram
+MORE = 500  # values of a facet that is looked into
 COUNTED = 10_000  # matches that a list alone counts; beyond that it says "at least"
 _STEPS = tuple(
     unit * factor
@@ -40,6 +41,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     limit: int = 50
     workspace: str = "main"
+    environment: str = ""  # only facts of this one; empty for all
+    more: str = ""  # a facet of which more values are wanted
     drawn: bool = True  # with facets, histogram, readings and the whole count: more than a list needs
 
 
@@ -84,6 +87,11 @@ def understand(text: str, rules: Mapping[str, str]) -> Understood:
     )
 
 
+def scoped(node: Node, environment: str) -> Node:
+    """The question within one environment, or in all where none is named."""
+    return And((node, FieldIs("environment", environment))) if environment else node
+
+
 class Searches:
     """Answers searches over one store."""
 
@@ -103,11 +111,12 @@ class Searches:
         began = time.monotonic_ns()
         understood = understand(ask.text, self._rules(ask.workspace))
         gathered = self._coverage.gather(ask.window, ask.workspace)
-        query = Query(where=understood.node, window=ask.window, workspace=ask.workspace)
+        where = scoped(understood.node, ask.environment)
+        query = Query(where=where, window=ask.window, workspace=ask.workspace)
         found, window = self._overview(ask, query), ask.window
         if not _any(found):
             window, found = self._received_in(ask, query, found)
-        asked = Query(where=understood.node, window=window, workspace=ask.workspace)
+        asked = msgspec.structs.replace(query, window=window)
         total, partial = found.count, found.partial
         verdict = self._coverage.judge(gathered, total, first=found.first, last=found.last, partial=partial)
         # facets and bars are exact or an error, and what can be said of the rest is no error
@@ -126,7 +135,7 @@ class Searches:
             chips=_chips(understood),
             readings=self._readings(understood, ask) if ask.drawn else (),
             understood=understood.label,
-            facets=tuple(self._store.facets(asked, FACETS)) if drawn else (),
+            facets=self._facets(asked, ask.more) if drawn else (),
             histogram=bars,
             interval=interval,
             suggestions=self._suggestions(understood, ask) if not _any(found) else (),
@@ -150,6 +159,16 @@ class Searches:
         window = msgspec.structs.replace(ask.window, on="either")
         return window, self._overview(ask, msgspec.structs.replace(query, window=window))
 
+    def _facets(self, query: Query, more: str) -> tuple[Facet, ...]:
+        """Every built-in facet; of one, or of another key, with more values."""
+        found = list(self._store.facets(query, FACETS))
+        if not more:
+            return tuple(found)
+        whole = self._store.facets(query, (more,), limit=MORE)[0]
+        if more not in FACETS:
+            return (whole, *found)
+        return tuple(whole if facet.field == more else facet for facet in found)
+
     def _histogram(self, query: Query, seen: Overview) -> tuple[tuple[Bucket, ...], int]:
         window = query.window
         if window.start is None or window.end is None:
@@ -167,7 +186,7 @@ class Searches:
         if len(understood.readings) < 2:
             return ()
         queries = [
-            Query(where=node, window=ask.window, workspace=ask.workspace)
+            Query(where=scoped(node, ask.environment), window=ask.window, workspace=ask.workspace)
             for _, _, node in understood.readings[:12]
         ]
         sightings = self._store.sightings(queries)
@@ -194,7 +213,9 @@ class Searches:
         rules = self._rules(ask.workspace)
         queries = [
             Query(
-                where=understand(text, rules).node if text else All(), window=window, workspace=ask.workspace
+                where=scoped(understand(text, rules).node if text else All(), ask.environment),
+                window=window,
+                workspace=ask.workspace,
             )
             for _, text, window in tries
         ]

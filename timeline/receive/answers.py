@@ -108,7 +108,7 @@ def is_protobuf(media: str) -> bool:
 def failure(problem: Refused, *, path: str, media: str) -> Answer:
     """The body of an error, in the encoding its sender speaks."""
     message = problem.message[:_TEXT]
-    if path == "/v1/events":
+    if path in ("/v1/events", "/v1/markers"):
         return _answer(
             problem.status, _PROBLEM, msgspec.json.encode(_problem(problem.status, message)), problem.headers
         )
@@ -161,6 +161,11 @@ def taken(items: int, bad: Sequence[BadItem]) -> Answer:
         ],
     }
     return _answer(400, _PROBLEM, msgspec.json.encode(body))
+
+
+def marked(new: int) -> Answer:
+    """Markers are kept: how many of them were not known."""
+    return _answer(201 if new else 200, JSON, msgspec.json.encode({"new": new}))
 
 
 def summary(bad: Sequence[BadItem], signal: str) -> str:

@@ -20,7 +20,7 @@ import msgspec
 from timeline.errors import ThroughlineError
 from timeline.inbox.committer import Committer
 from timeline.inbox.inbox import Entry, Inbox
-from timeline.ingest.decode import inspect
+from timeline.ingest.decode import decompress, inspect
 from timeline.ingest.request import Accepted, BadItem, Inspection, Signal
 from timeline.receive import answers
 from timeline.receive.access import Gate, Keys, Sender
@@ -31,13 +31,15 @@ from timeline.receive.pressure import Pressure
 from timeline.receive.refusals import Refusals
 
 log = logging.getLogger(__name__)
-Offered = Literal["traces", "logs", "events", "metrics"]
+Offered = Literal["traces", "logs", "events", "metrics", "markers"]
 _SIGNALS: Final[dict[str, Offered]] = {
     "/v1/traces": "traces",
     "/v1/logs": "logs",
     "/v1/events": "events",
     "/v1/metrics": "metrics",
+    "/v1/markers": "markers",
 }
+_UNCOUNTED: Final = ("metrics", "markers")  # no facts: the accounting of items knows nothing of them
 _PROBES: Final = ("/healthz", "/readyz")
 _ENCODINGS: Final = {
     "": "",
@@ -78,6 +80,7 @@ class Receiver:
         limits: Limits,
         node: str,
         hint: Callable[[], None],
+        mark: Callable[[bytes, Sender], int],
     ) -> None:
         self.keys = keys
         self.gate = gate
@@ -88,6 +91,7 @@ class Receiver:
         self._inspecting = threading.BoundedSemaphore(_AT_ONCE)
         self.refusals = Refusals(inbox)
         self._hints = Hints(hint)
+        self._mark = mark
         self._heartbeat = Heartbeat(inbox, node)
 
     def start(self) -> None:
@@ -117,6 +121,8 @@ class Receiver:
         if self._pressure.problem is not None:
             raise answers.refused(self._pressure.problem)
         media = answers.media_type(request.headers)
+        if signal == "markers" and media != answers.JSON:
+            raise Refused(415, f"markers are sent as {answers.JSON}")
         if signal != "events" and media not in _OTLP:
             raise Refused(
                 415,
@@ -147,6 +153,8 @@ class Receiver:
         if route.signal is None or route.signal == "metrics":
             self.refusals.count(sender.name, "discarded", 1)
             return answers.exported("metrics", media, ())
+        if route.signal == "markers":
+            return self._marked(route, sender, body)
         accepted = _accepted(route.signal, route, request, sender, body)
         try:
             self._pressure.check()
@@ -165,7 +173,7 @@ class Receiver:
     def refuse(self, request: Request, problem: Refused, sender: Sender | None, body: bytes) -> Answer:
         """The answer to a request that ends here; counted as one item where it was meant as data."""
         signal = _SIGNALS.get(request.path)
-        if problem.reason and signal and signal != "metrics":
+        if problem.reason and signal and signal not in _UNCOUNTED:
             name, workspace = (sender.name, sender.workspace) if sender else ("", "main")
             self.refusals.note(
                 workspace=workspace,
@@ -178,6 +186,13 @@ class Receiver:
             self.refusals.count(name, "received", 1)
             self.refusals.count(name, "refused", 1, problem.reason)
         return answers.failure(problem, path=request.path, media=answers.media_type(request.headers))
+
+    def _marked(self, route: Route, sender: Sender, body: bytes) -> Answer:
+        try:
+            whole = decompress(body, route.encoding, limit=self.limits.body)
+            return answers.marked(self._mark(whole, sender))
+        except ThroughlineError as error:
+            raise answers.refused(error) from error
 
     def _options(self, request: Request) -> Answer:
         headers = request.headers

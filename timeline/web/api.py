@@ -5,6 +5,7 @@ A read token (``Authorization: Bearer``) or a session asks; errors are problem+j
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -16,14 +17,19 @@ from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import APIKeyCookie, HttpBearer
 from pydantic import Field
 
-from timeline import keys, wiring
+from timeline import keys, markers, wiring
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.export import json as shapes
 from timeline.export.cohorts import cohort_json
-from timeline.models import Token
+from timeline.export.values import moment
+from timeline.ingest.markers import read as read_markers
+from timeline.models import Marker, Token
+from timeline.search.caret import typed
+from timeline.search.times import parse_time
 from timeline.store.port import COHORT_LIMIT
 from timeline.web import downloads, problems
 from timeline.web.asked import ask_of, beside_of, cohort_of, entity_of, window_of
+from timeline.web.contexts.kept import searches_json
 
 SEEN_LIMIT = 10_000
 
@@ -34,6 +40,14 @@ class _Bearer(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Token | None:
         """The live read token, or ``None``."""
         return keys.find(token, Token.Scope.READ)
+
+
+class _Marking(HttpBearer):
+    """An ingest key: who may send facts may tell of a deploy."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Token | None:
+        """The live ingest key, or ``None``."""
+        return keys.find(token, Token.Scope.INGEST)
 
 
 class _Session(APIKeyCookie):
@@ -67,6 +81,8 @@ class SearchParams(Schema):
     sort: str = Field("newest", description="newest, oldest or received")
     limit: int = Field(50, ge=1, le=1000)
     cursor: str = Field("", description="next of the page before")
+    environment: str = Field("", description="only facts of this environment")
+    more: str = Field("", description="a field or an attribute key of which up to 500 values are counted")
     drawn: bool = Field(
         True,
         description="false is the quickest list: no facets, no histogram, no counts of readings, "
@@ -90,6 +106,58 @@ def search(request: HttpRequest, params: Query[SearchParams]) -> HttpResponse:
     """Facts that match, newest first, with the verdict and what it rests on."""
     answer = wiring.reading().search(msgspec.structs.replace(ask_of(request.GET), drawn=params.drawn))
     return _json(shapes.search_json(answer, answer.facts))
+
+
+class MarkersParams(Schema):
+    """Which markers; read together with the request's range."""
+
+    from_: str = Field("", alias="from")
+    to: str = ""
+    range: str = Field("", description="24h, 7d, all, or an ISO interval; 24h where nothing is given")
+    environment: str = Field("", description="those of it, and those of none")
+
+
+class TailParams(Schema):
+    """What is followed, and from where."""
+
+    q: str = Field("", max_length=8192)
+    after: str = Field(description="up_to of the answer before; RFC 3339")
+    environment: str = ""
+    limit: int = Field(200, ge=1, le=500)
+
+
+class SuggestParams(Schema):
+    """What stands before the caret."""
+
+    text: str = Field("", max_length=8192, description="the question so far")
+    caret: int | None = Field(None, ge=0, description="place of the caret; the end where none is given")
+
+
+@api.get("/v1/tail", summary="What was received since the last look", operation_id="tail")
+def tail(request: HttpRequest, params: Query[TailParams]) -> HttpResponse:
+    """Matches received in ``after <= t < up_to``, newest received first; ask again from ``up_to``.
+
+    Together the answers skip and repeat nothing; ``skipped`` says how many were too many for this one.
+    """
+    after = parse_time(params.after, time.time_ns())
+    ask = ask_of(
+        {"q": params.q, "environment": params.environment, "limit": str(params.limit), "range": "all"}
+    )
+    return _json(shapes.tail_json(wiring.reading().tail(ask, after)))
+
+
+@api.get("/v1/suggest", summary="Completions of what is being typed", operation_id="suggest")
+def suggest(request: HttpRequest, params: Query[SuggestParams]) -> HttpResponse:
+    """Keys and values of the last day that continue the text; each replaces it from ``start`` to the caret.
+
+    With an empty text, a person's recent searches and the saved ones.
+    """
+    if not params.text.strip():
+        return _json({"start": 0, "offers": searches_json(request)})
+    word = typed(params.text, params.caret)
+    offers = wiring.reading().offers(word) if word is not None else []
+    start = len(params.text) if word is None else word.start
+    return _json({"start": start, "offers": msgspec.to_builtins(offers)})
 
 
 @api.get("/v1/facts/{fact_id}", summary="One fact, whole, with its hops", operation_id="fact")
@@ -193,6 +261,35 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
 def coverage(request: HttpRequest) -> HttpResponse:
     """Watermark, gaps and causes over a range (24 h where none is given)."""
     return _json(shapes.coverage_json(wiring.reading().coverage(window_of(request.GET))))
+
+
+def _marker_json(one: Marker) -> dict[str, Any]:
+    names = ("kind", "title", "service", "version", "environment", "url", "by")
+    return {"at": moment(one.at), "until": moment(one.until), **{name: getattr(one, name) for name in names}}
+
+
+@api.post(
+    "/v1/markers",
+    summary="Tell of a deploy or a change",
+    operation_id="mark",
+    auth=[_Marking(), _Session(csrf=True)],
+)
+def mark(request: HttpRequest) -> HttpResponse:
+    """One marker or a list, as ``POST /v1/markers`` of the receiver takes them; needs an ingest key or a session."""
+    who = request.auth  # type: ignore[attr-defined]  # set by the authentication above
+    by, workspace = (who.name, who.workspace) if isinstance(who, Token) else (who.get_username(), "main")
+    new = markers.keep(read_markers(request.body, time.time_ns()), by=by, workspace=workspace)
+    response = _json({"new": new})
+    response.status_code = 201 if new else 200
+    return response
+
+
+@api.get("/v1/markers", summary="Deploys and changes in a range", operation_id="markers")
+def marks(request: HttpRequest, params: Query[MarkersParams]) -> HttpResponse:
+    """The newest 60 of the range, oldest first."""
+    window = window_of(request.GET)
+    found = markers.between(window.start, window.end, environment=params.environment)
+    return _json({"markers": [_marker_json(one) for one in found]})
 
 
 @api.get("/v1/senders", summary="Who sends, what waits, the accounting", operation_id="senders")

@@ -19,6 +19,7 @@ from timeline.store.port import COHORT_LIMIT, CohortQuery, Order
 DEFAULT_RANGE = "24h"
 MOST_STEPS = 50
 MOST_BESIDE = 20
+LONGEST_NAME = 256  # characters of an environment or of a facet's key
 _ORDERS: dict[str, Order] = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
 
 
@@ -58,6 +59,8 @@ def ask_of(params: Mapping[str, str], *, workspace: str = "main", most: int = 10
         limit=int(limit),
         cursor=params.get("cursor") or None,
         workspace=workspace,
+        environment=params.get("environment", "").strip()[:LONGEST_NAME],
+        more=params.get("more", "").strip()[:LONGEST_NAME],
     )
 
 

@@ -14,23 +14,28 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from timeline import wiring
+from timeline import searches, wiring
 from timeline.answers import TraceAnswer
 from timeline.domain import Entity
 from timeline.errors import BadQuery, ThroughlineError
+from timeline.reading import watches
 from timeline.reading.search import Ask
 from timeline.search.query import Window
 from timeline.web import words
 from timeline.web.asked import ask_of, beside_of, entity_of, window_of
 from timeline.web.contexts.compare import comparison
+from timeline.web.contexts.controls import OWN, query_of
 from timeline.web.contexts.entity import KEPT as ENTITY_PARAMETERS
 from timeline.web.contexts.entity import entity_page
 from timeline.web.contexts.fact import fact_page
-from timeline.web.contexts.frame import frame, kept
+from timeline.web.contexts.frame import frame, kept, link
 from timeline.web.contexts.home import home_page
 from timeline.web.contexts.search import search_page, syntax_error
 from timeline.web.contexts.trace import FIRST_ROWS, rows_json, trace_page
@@ -115,21 +120,44 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @answered
 def search(request: HttpRequest) -> HttpResponse:
-    """``/search``: the verdict, what it rests on, and the rows."""
-    params = {
-        **kept(request),
-        **{name: request.GET[name] for name in ("cursor", "view") if request.GET.get(name)},
-    }
+    """``/search``: the verdict, what it rests on, and the rows; nothing but the URL and the reader's own
+    columns decide what it shows."""
+    params = {**kept(request), **{name: request.GET[name] for name in OWN if request.GET.get(name)}}
+    if request.GET.get("column"):  # one more, from a form that names those in force
+        params["columns"] = f"{params.get('columns', '')},{request.GET['column'].replace(',', ' ')}"
+        return redirect(link("/search", params))
     try:
         answer = wiring.reading().search(ask_of(request.GET))
     except BadQuery as error:
         page = frame(request, "search", "Search", q=request.GET.get("q", ""))
-        context = {"frame": page, "error": syntax_error(error, request.GET.get("q", "").strip())}
-        return render(request, "timeline/search.html", context, status=400)
+        wrong = {"frame": page, "error": syntax_error(error, request.GET.get("q", "").strip())}
+        return render(request, "timeline/search.html", wrong, status=400)
+    user = request.user
+    waits = None
+    if isinstance(user, User):
+        if "cursor" not in params and "fact" not in params:
+            searches.remember(user.pk, answer.text, query_of(params))
+        if answer.verdict.kind != "seen":
+            waits = watches.waits(user.pk, answer.text, params.get("environment", ""))
     page = frame(
         request, "search", "Search", q=answer.text or params.get("q", ""), understood=answer.understood
     )
-    return render(request, "timeline/search.html", {"frame": page, **search_page(answer, params)})
+    context: dict[str, Any] = {
+        "frame": page,
+        **search_page(answer, params, request.COOKIES),
+        "panel": _panel(request, params.get("fact", "")),
+        "waits": waits,
+        "watch_days": watches.LIFETIME // words.DAY,
+    }
+    return render(request, "timeline/search.html", context)
+
+
+def _panel(request: HttpRequest, fact_id: str) -> SafeString | None:
+    """The side panel of the fact that the URL names."""
+    answer = wiring.reading().fact(fact_id) if fact_id else None
+    if answer is None:
+        return None
+    return render_to_string("timeline/_panel.html", fact_page(answer, kept(request)), request)
 
 
 @require_safe

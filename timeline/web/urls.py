@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from django.urls import path
 
-from timeline.web import account, flows, operators, pages, seen
+from timeline.web import account, flows, operators, pages, searching, seen
 
 page_patterns = [
     path("", pages.home, name="home"),
     path("search", pages.search, name="search"),
+    path("search/tail", searching.tail, name="tail"),
+    path("search/usual", searching.usual, name="usual"),
+    path("saved", searching.saved, name="saved"),
+    path("saved/add", searching.save, name="save"),
+    path("saved/recent/remove", searching.forget_recent, name="forget_recent"),
+    path("saved/<int:pk>/remove", searching.forget, name="forget"),
+    path("watches", searching.watches, name="watches"),
+    path("watches/add", searching.watch, name="watch"),
+    path("watches/news", searching.news, name="news"),
+    path("watches/<int:pk>/remove", searching.withdraw, name="withdraw"),
     path("facts/<str:fact_id>", pages.fact, name="fact"),
+    path("facts/<str:fact_id>/around", searching.around, name="around"),
     path("traces/<str:trace_id>", pages.trace, name="trace"),
     path("traces/<str:trace_id>/rows", pages.trace_rows, name="trace_rows"),
     path("e/<str:kind>/<path:name>", pages.entity, name="entity"),

@@ -10,6 +10,7 @@ from timeline.rebuild.lanes import lanes
 from timeline.web import colours, words
 from timeline.web.contexts.frame import entity_path, link
 from timeline.web.contexts.lanes import drawing
+from timeline.web.contexts.marks import along
 from timeline.web.contexts.search import coverage_lines, exports
 from timeline.web.contexts.story import axis, findings, log_lines, opened
 
@@ -72,6 +73,7 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
         "findings": findings(timeline.findings, back),
         "axis": axis(drawn.scale, params, path, apart=96),
         "drawing": drawing(drawn, hues, back, selected),
+        "markers": along(drawn.scale, timeline.services),
         "lines": log if params.get("whole") else log[first : first + LOG_ROWS],
         "next_href": link(path, params, start=first + LOG_ROWS) if first + LOG_ROWS < len(log) and not params.get("whole") else "",
         "first_href": link(path, params, start=None) if first else "",

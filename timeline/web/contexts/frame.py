@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from django.contrib.auth.models import User
+from django.db import Error
 from django.http import HttpRequest
 
+from timeline import records, searches
+from timeline.reading import watches
 from timeline.web import words
 from timeline.web.asked import DEFAULT_RANGE
 
@@ -30,7 +34,10 @@ QUICK = (
     ("all", "All"),
 )
 WIDE = ("trace", "entity")  # pages whose drawing needs the room of the rail
-CARRIED = ("from", "to", "range", "sort")  # what a search keeps when its text changes
+# what a search keeps when its text changes
+CARRIED = ("from", "to", "range", "sort", "environment", "columns", "density")
+PLACED = ("home", "search")  # pages whose answers go by environment
+LISTED = 7  # saved searches in the rail
 
 
 def link(path: str, params: Mapping[str, Any], **changes: Any) -> str:
@@ -71,11 +78,64 @@ def frame(request: HttpRequest, page: str, title: str, **more: Any) -> dict[str,
         ],
         "initials": words.visible(name[:2]).upper(),
         "carry": [(key, params[key]) for key in CARRIED if key in params],
-        "carry_plain": [("sort", params["sort"])] if "sort" in params else [],
+        "carry_plain": [(key, params[key]) for key in CARRIED if key in params and key not in _TIMES],
+        "environment": environment(params, q) if page in PLACED else None,
+        **_of_people(user),
         "range": time_range(params, q),
         "results_href": link("/search", params) if params else "",
         **more,
     }
+
+
+_TIMES = ("from", "to", "range")
+
+
+def environment(params: Mapping[str, str], q: str) -> dict[str, Any] | None:
+    """The switch beside the box: every environment that sends, as links; nothing where none is named."""
+    chosen = params.get("environment", "")
+    try:
+        names = records.environments("main")
+    except Error:
+        names = ()
+    if not names and not chosen:
+        return None
+    listed = [("", "All environments"), *((name, name) for name in dict.fromkeys((*names, chosen)) if name)]
+    options = [
+        {
+            "label": label,
+            "href": link("/search", {**params, "q": q}, environment=name),
+            "here": name == chosen,
+        }
+        for name, label in listed
+    ]
+    return {"chosen": chosen, "options": options}
+
+
+def _of_people(user: Any) -> dict[str, Any]:
+    """What is kept for who reads: the bell's number and the team's saved searches.
+
+    A page that says the database is away is a page all the same.
+    """
+    if not isinstance(user, User):
+        return {"arrived": 0, "saved": []}
+    try:
+        named = searches.saved(most=LISTED + 1)
+        told = watches.arrived(user.pk)
+    except Error:
+        return {"arrived": 0, "saved": []}
+    return {
+        "arrived": told,
+        "saved": [
+            {"name": kept.name, "href": searches_href(kept), "note": kept.note} for kept in named[:LISTED]
+        ],
+        "more_saved": len(named) > LISTED,
+    }
+
+
+def searches_href(kept: searches.Kept) -> str:
+    """The address that asks a kept search again."""
+    text = urlencode({"q": kept.text}) if kept.text else ""
+    return "/search?" + "&".join(part for part in (text, kept.query) if part)
 
 
 def _choice(request: HttpRequest, name: str, allowed: tuple[str, ...], otherwise: str) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import Error
+
+from timeline import markers
 from timeline.answers import Coverage, SearchAnswer
+from timeline.models import Marker
 from timeline.web import words
+from timeline.web.asked import DEFAULT_RANGE
+from timeline.web.contexts.controls import was_of
 from timeline.web.contexts.frame import link
 
 HEIGHT = 96
@@ -64,7 +70,8 @@ def histogram(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]
     start, end, interval = answer.window.start, answer.window.end, answer.interval
     if start is None or end is None or not interval or end <= start:
         return None
-    bars = _bars(answer, start, end, params)
+    was = was_of(params, DEFAULT_RANGE)
+    bars = _bars(answer, start, end, {**params, "was": was})
     gaps = _gaps(answer.coverage, start, end)
     return {
         "start": start,
@@ -80,7 +87,47 @@ def histogram(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]
         "peak": max((bucket.count for bucket in answer.histogram), default=0),
         "any_failed": any(bar["errors"] for bar in bars),
         "base": HEIGHT,
+        "was": was,
+        "markers": marks(start, end, params.get("environment", "")),
     }
+
+
+def marks(start: int, end: int, environment: str = "", services: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Markers of deploys and changes inside a range, each with its place and what it says."""
+    try:
+        found = markers.between(start, end, environment=environment, services=services)
+    except Error:
+        return []  # a drawing without them is a drawing all the same
+    return _labelled([_mark(one, start, end) for one in found])
+
+
+def _mark(one: Marker, start: int, end: int) -> dict[str, Any]:
+    low = max(one.at, start)
+    until = min(one.until, end) if one.until is not None else None
+    return {
+        "x": percent(low - start, end - start),
+        "share": (low - start) / (end - start),
+        "width": percent(until - low, end - start) if until is not None and until > low else "",
+        "at": one.at,
+        "kind": one.kind,
+        "title": one.title,
+        "url": one.url,
+        "service": one.service,
+        "anchor": "end" if (low - start) / (end - start) > 0.75 else "start",
+    }
+
+
+def _labelled(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Labels where there is room beside the one before; the others are told by their title."""
+    free = -1.0
+    for mark in found:
+        mark["label"] = ""
+        width = 0.008 * min(len(mark["title"]), 28)
+        low = mark["share"] - width if mark["anchor"] == "end" else mark["share"]
+        if low >= free:
+            mark["label"] = words.middle(mark["title"], 28)
+            free = low + width + 0.01
+    return found
 
 
 def _bars(answer: SearchAnswer, start: int, end: int, params: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from timeline.domain import Row
+from timeline.domain import Row, Stored
 from timeline.search.syntax import write_key, write_value
 from timeline.web import words
+from timeline.web.contexts.columns import USUAL, Column, cell, columns_of
 from timeline.web.contexts.frame import entity_path, link
+
+LATE = words.MINUTE  # a fact received later than that after its end is late
 
 
 def narrowed(text: str, key: str, value: str, *, without: bool = False) -> str:
@@ -89,3 +92,43 @@ def lines(rows: Sequence[Row], params: Mapping[str, str], hues: Mapping[str, int
         shown.append(row_line(row, params, hues))
         before = row.at if row.at is not None else before
     return shown
+
+
+def with_cells(
+    shown: list[dict[str, Any]],
+    facts: Sequence[Stored],
+    columns: Sequence[Column],
+    params: Mapping[str, str],
+    now: int,
+) -> list[dict[str, Any]]:
+    """The same lines with the columns of a search page, and with what can be done with each row.
+
+    ``params`` are the whole of the page's own: what opens beside the rows leaves them as they are.
+    """
+    by_id = {stored.receipt.id: stored for stored in facts}
+    received = params.get("sort") == "received"
+    back = link("", {**params, "fact": None})[1:]
+    for line in shown:
+        if line["is"] != "row":
+            continue
+        stored = by_id.get(line["id"])
+        if stored is None:
+            continue
+        row = Row.of(stored)
+        line["cells"] = [
+            {"key": column.key, "optional": column.optional, "numeric": column.numeric}
+            if column.key in USUAL
+            else {"key": "other", "numeric": column.numeric, **cell(column, row, stored, now)}
+            for column in columns
+        ]
+        line["preview"] = link("/search", params, fact=row.id)
+        line["around"] = link(f"/facts/{quote(row.id, safe='')}/around", {}, back=back)
+        line["chosen"] = params.get("fact") == row.id
+        end = row.until if row.until is not None else row.at
+        line["late"] = received and end is not None and row.received - end > LATE
+    return shown
+
+
+def usual_columns() -> tuple[Column, ...]:
+    """The columns of a list that nobody chose otherwise."""
+    return columns_of(",".join(USUAL))

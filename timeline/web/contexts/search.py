@@ -8,21 +8,12 @@ from typing import Any
 from timeline.answers import Coverage, SearchAnswer, Suggestion
 from timeline.domain import Entity
 from timeline.errors import BadQuery
+from timeline.search.query import FACETS
 from timeline.web import colours, words
-from timeline.web.contexts import rows
-from timeline.web.contexts.frame import entity_path, link
+from timeline.web.contexts import columns, controls, facets, rows
+from timeline.web.contexts.frame import CARRIED, entity_path, link
 from timeline.web.contexts.histogram import histogram
 
-FACET_LABELS = {
-    "fact": "Kind",
-    "type": "Event type",
-    "service": "Service",
-    "name": "Operation",
-    "destination": "Destination",
-    "status": "Status",
-    "span_kind": "Span kind",
-    "environment": "Environment",
-}
 SEALS = {
     "seen": {"tone": "green", "icon": "circle-check"},
     "not_seen": {"tone": "", "icon": "circle-slash"},
@@ -47,11 +38,16 @@ PASSING = ("backlog", "refresh")  # causes that settle by themselves
 STRIP = 4  # coverage lines in the strip; the rest are under Details
 
 
-def search_page(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]:
-    """Everything the search template shows."""
+def search_page(
+    answer: SearchAnswer, params: Mapping[str, str], cookies: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Everything the search template shows; ``params`` are all of the page's own."""
     services = [row.service for row in answer.rows if row.service]
     services += [value.value for facet in answer.facets if facet.field == "service" for value in facet.values]
     hues = colours.assign(services)
+    asked = controls.asked(params)  # what the links of this page keep
+    view = columns.chosen(params, cookies or {})
+    shown = rows.lines(answer.rows, {name: params[name] for name in ("q", *CARRIED) if name in params}, hues)
     return {
         "answer": answer,
         "services_said": _services_said(answer),
@@ -61,24 +57,24 @@ def search_page(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, An
         "causes": causes(answer),
         "settles": any(cause.kind in PASSING for cause in answer.verdict.causes),
         "progress": _progress(answer.coverage),
-        "chips": [{"label": chip.label, "value": chip.value, "negated": chip.negated, "href": link("/search", params, q=chip.without or "*")} for chip in answer.chips],
-        "readings": [{"label": reading.label, "text": reading.text, "count": reading.count, "href": link("/search", params, q=reading.text)} for reading in answer.readings if reading.label != answer.understood],
-        "facets": _facets(answer, params, hues),
-        "histogram": histogram(answer, params),
-        "lines": rows.lines(answer.rows, params, hues),
-        "suggestions": [_suggestion(suggestion, params) for suggestion in answer.suggestions],
-        "next_href": link("/search", params, cursor=answer.next) if answer.next else "",
+        "chips": [{"label": chip.label, "value": chip.value, "negated": chip.negated, "href": link("/search", asked, q=chip.without or "*")} for chip in answer.chips],
+        "readings": [{"label": reading.label, "text": reading.text, "count": reading.count, "href": link("/search", asked, q=reading.text)} for reading in answer.readings if reading.label != answer.understood],
+        "facets": facets.listed(answer, params, hues),
+        "facet_key": params.get("more", "") if params.get("more", "") not in FACETS else "",
+        "histogram": histogram(answer, asked),
+        "lines": rows.with_cells(shown, answer.facts, view["columns"], params, answer.coverage.now),
+        "column_count": len(view["columns"]) + 1,
+        "suggestions": [_suggestion(suggestion, asked) for suggestion in answer.suggestions],
+        "next_href": link("/search", params, cursor=answer.next, fact=None) if answer.next else "",
         "first_href": link("/search", params, cursor=None) if params.get("cursor") else "",
-        "orders": [
-            {"label": label, "href": link("/search", params, sort=None if key == "newest" else key, cursor=None), "here": answer.order == key}
-            for key, label in (("newest", "Newest first"), ("oldest", "Oldest first"), ("received", "As received"))
-        ],
-        "exports": exports("search", params),
+        "exports": exports("search", {name: asked[name] for name in ("q", *CARRIED) if name in asked}),
         "doors": _doors(answer, params),
         "as_text": params.get("view") == "text",
         "chips_href": link("/search", params, view=None),
         "text_href": link("/search", params, view="text"),
         "by_time": answer.window.on,
+        "view": view,
+        **controls.page_controls(answer, params, view),
     }  # fmt: skip
 
 
@@ -123,21 +119,6 @@ def _progress(coverage: Coverage) -> dict[str, Any] | None:
         return None
     said = words.plural(coverage.pending_requests, "request") + " to go"
     return {"pending": coverage.pending_requests, "said": said}
-
-
-def _facets(answer: SearchAnswer, params: Mapping[str, str], hues: Mapping[str, int]) -> list[dict[str, Any]]:
-    return [
-        {
-            "label": FACET_LABELS.get(facet.field, facet.field),
-            "sampled": facet.sampled,
-            "values": [
-                {**rows.door({**params, "cursor": ""}, facet.field, value.value), "count": value.count, "hue": hues.get(value.value) if facet.field == "service" else None}
-                for value in facet.values
-            ],
-        }
-        for facet in answer.facets
-        if facet.values
-    ]  # fmt: skip
 
 
 def _suggestion(suggestion: Suggestion, params: Mapping[str, str]) -> dict[str, Any]:

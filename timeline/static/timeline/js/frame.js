@@ -107,6 +107,7 @@ function closeAll() {
 
 const keys = {
   "/": () => { const box = document.getElementById("q"); box.focus(); box.select(); },
+  w: () => location.assign("/watches"),
   "?": actions.keys,
   j: () => move(1),
   k: () => move(-1),
@@ -123,6 +124,34 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   action();
 });
+
+/** Adds a key of one page; its letter must be in the list of keys. */
+export function onKey(key, action) {
+  keys[key] = action;
+}
+
+/** Tells on every page when something arrived that the reader waits for. */
+function news() {
+  const bell = document.querySelector("[data-news]");
+  if (!bell) return;
+  setTimeout(async () => {
+    if (!document.hidden) {
+      try {
+        const response = await fetch("/watches/news", { headers: { accept: "application/json" } });
+        if (response.ok && response.headers.get("content-type")?.includes("json")) ring(bell, (await response.json()).arrived);
+      } catch { /* away for a moment: asked again */ }
+    }
+    news();
+  }, 10000);
+}
+
+function ring(bell, arrived) {
+  const count = bell.querySelector("[data-news-count]");
+  if (arrived > Number(count.textContent || 0)) say("Something you wait for arrived");
+  count.textContent = arrived || "";
+  count.hidden = !arrived;
+  bell.querySelector("[data-news-said]").textContent = arrived ? `${arrived} arrived` : "nothing new";
+}
 
 /** Asks this page again while its answer says that it settles by itself. */
 function poll() {
@@ -165,4 +194,5 @@ function replace(part, page) {
 }
 
 enhance();
+news();
 poll();

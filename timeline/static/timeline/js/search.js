@@ -29,7 +29,8 @@ function brush(plot) {
 
   function target() {
     const url = new URL(location.href);
-    for (const name of ["range", "cursor"]) url.searchParams.delete(name);
+    for (const name of ["range", "cursor", "fact"]) url.searchParams.delete(name);
+    url.searchParams.set("was", plot.dataset.was);
     url.searchParams.set("from", iso(at(Math.min(fixed, moving))));
     url.searchParams.set("to", iso(at(Math.max(fixed, moving))));
     return url;
@@ -65,16 +66,22 @@ function brush(plot) {
   plot.addEventListener("pointerup", () => { down = null; });
   plot.addEventListener("pointerleave", () => { if (!chosen && !down) said.textContent = ""; });
   plot.addEventListener("click", (event) => { if (chosen && plot.contains(event.target)) event.preventDefault(); }, true);
-  plot.addEventListener("dblclick", () => show(false));
+  const undo = () => {
+    const out = document.querySelector("[data-zoom-out]");
+    if (chosen || !out) show(false);
+    else location.assign(out.href);
+  };
+  plot.addEventListener("dblclick", undo);
   plot.addEventListener("keydown", (event) => {
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       moving = Math.min(steps, Math.max(0, moving + (event.key === "ArrowLeft" ? -1 : 1)));
       if (!event.shiftKey) fixed = moving;
       show(true);
     } else if (event.key === "Enter" && chosen) location.assign(target());
-    else if (event.key === "Escape") show(false);
+    else if (event.key === "Escape") undo();
     else return;
     event.preventDefault();
+    event.stopPropagation();
   });
   clear.addEventListener("click", () => show(false));
 }
