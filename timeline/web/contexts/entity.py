@@ -12,6 +12,7 @@ from timeline.web.contexts.frame import entity_path, link
 from timeline.web.contexts.lanes import drawing
 from timeline.web.contexts.marks import along
 from timeline.web.contexts.search import coverage_lines, exports
+from timeline.web.contexts.skew import clocks_said
 from timeline.web.contexts.story import axis, findings, log_lines, opened
 
 KEPT = (
@@ -70,6 +71,7 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
         "hues": hues,
         "compare_with": params.get("compare", ""),
         "kept": {name: value for name, value in params.items() if name not in ("compare", "sel", "start")},
+        "clocks": clocks_said(timeline),
         "findings": findings(timeline.findings, back),
         "axis": axis(drawn.scale, params, path, apart=96),
         "drawing": drawing(drawn, hues, back, selected),

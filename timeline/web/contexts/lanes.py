@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from timeline.rebuild.lanes import Arc, Bar, Lane, Lanes, Mark
@@ -57,7 +57,8 @@ def drawing(
         lanes.append(
             _lane(lane, lane_bars, lane_marks, top, hues.get(lane.service, 0), labels, params, selected)
         )
-    shown = {thing["id"] for lane in lanes for thing in (*lane["bars"], *lane["marks"])}
+    things = [thing for lane in lanes for thing in (*lane["bars"], *lane["marks"])]
+    shown = {thing["id"] for thing in things}
     starts = {
         bar.fact: min([wait.x for wait in bar.waits if not wait.wait.open], default=bar.x)
         for lane in drawn.lanes
@@ -67,12 +68,18 @@ def drawing(
     return {
         "lanes": lanes,
         "arcs": arcs,
+        "shapes": {name: any(thing[name] for thing in things) for name in ("duplicate", "late", "wrong")},
         "height": y,
         "top": TOP,
         "inside": y - TOP,
         "cut": max(0, drawn.marks - MOST),
         "marks": drawn.marks,
     }
+
+
+def _shape(found: Sequence[str]) -> dict[str, bool]:
+    """What is told by shape: a fact that came late, and one whose time contradicts its causes."""
+    return {"late": "late" in found, "wrong": "out of order" in found or "clock" in found}
 
 
 def _middle(top: int, row: int) -> int:
@@ -162,6 +169,7 @@ def _bar(bar: Bar, top: int, labels: _Labels, params: Mapping[str, str], selecte
         "inner_error": bar.inner_error and bar.status != "error",
         "context": bar.context,
         "duplicate": bar.duplicate,
+        **_shape(bar.badges),
         "selected": bar.fact == selected,
     }
 
@@ -221,6 +229,7 @@ def _mark(mark: Mark, top: int, labels: _Labels, params: Mapping[str, str], sele
         "failed": mark.status == "error",
         "context": mark.context,
         "duplicate": mark.duplicate,
+        **_shape(mark.badges),
         "on_bar": mark.on is not None,
         "selected": mark.fact == selected,
     }
