@@ -123,6 +123,7 @@ TABLE = (
     Setting("THROUGHLINE_NODE", "", str, "node-a", "name of this node; the host's name where empty"),
     Setting("THROUGHLINE_RECEIVER_HOST", "127.0.0.1", str, "0.0.0.0", "address the receiver listens on; beyond loopback every sender needs an ingest key"),  # noqa: S104
     Setting("THROUGHLINE_RECEIVER_PORT", "4318", _port, "4318", "port of OTLP/HTTP and CloudEvents"),
+    Setting("THROUGHLINE_GRPC_PORT", "4317", _between(0, 65535), "4317", "port of OTLP/gRPC, on the receiver's address; 0 for none"),
     Setting("THROUGHLINE_WEB_HOST", "127.0.0.1", str, "0.0.0.0", "address the dashboard listens on"),  # noqa: S104
     Setting("THROUGHLINE_WEB_PORT", "8700", _port, "8700", "port of the dashboard and the HTTP API"),
     Setting("THROUGHLINE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", _list, "trace.example.org", "host names the dashboard answers to"),

@@ -35,6 +35,7 @@ from timeline.inbox.inbox import Inbox  # noqa: E402
 from timeline.ingest.markers import read as read_markers  # noqa: E402
 from timeline.models import Token  # noqa: E402
 from timeline.receive.access import Gate, Keys, Sender, lookup_failed  # noqa: E402
+from timeline.receive.grpc import Grpc  # noqa: E402
 from timeline.receive.pressure import Pressure  # noqa: E402
 from timeline.receive.receiver import Limits, Receiver  # noqa: E402
 from timeline.receive.server import Application  # noqa: E402
@@ -74,7 +75,9 @@ def _application() -> Application:
         hint=hint,
         mark=_mark,
     )
-    return Application(receiver, threads=values["THROUGHLINE_RECEIVER_THREADS"])
+    port = values["THROUGHLINE_GRPC_PORT"]
+    beside = [Grpc(receiver, host=values["THROUGHLINE_RECEIVER_HOST"], port=port)] if port else []
+    return Application(receiver, threads=values["THROUGHLINE_RECEIVER_THREADS"], beside=beside)
 
 
 application = _application()

@@ -73,7 +73,7 @@ class Running:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port, self.grpc_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "receiver.log"
         self._settings = settings
@@ -90,6 +90,7 @@ class Running:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "THROUGHLINE_DATA_DIR": str(self.folder),
             "THROUGHLINE_RECEIVER_PORT": str(self.port),
+            "THROUGHLINE_GRPC_PORT": str(self.grpc_port),
             "THROUGHLINE_NODE": "tested",
             **self._settings,
         }

@@ -50,6 +50,7 @@ class RunningNode:
             "THROUGHLINE_DATA_DIR": str(data),
             "THROUGHLINE_RECEIVER_PORT": str(self.receiver_port),
             "THROUGHLINE_WEB_PORT": str(self.web_port),
+            "THROUGHLINE_GRPC_PORT": "0",
             **environ,
         }
         self.receiver = f"http://127.0.0.1:{self.receiver_port}"

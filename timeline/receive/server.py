@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
@@ -48,12 +48,29 @@ class Scope(Protocol):
     headers: Headers
 
 
+class Door(Protocol):
+    """Another way into the same receiver, open as long as this one."""
+
+    def start(self) -> None:
+        """Begin to take requests."""
+
+    def stop(self) -> None:
+        """Take no more, and end what is under way."""
+
+
 class Application:
     """What granian serves; one per process."""
 
     def __init__(
-        self, receiver: Receiver, *, threads: int, stall: float = STALL, whole: float = WHOLE
+        self,
+        receiver: Receiver,
+        *,
+        threads: int,
+        beside: Sequence[Door] = (),
+        stall: float = STALL,
+        whole: float = WHOLE,
     ) -> None:
+        self._beside = beside
         self._receiver = receiver
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="take")
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="keys")
@@ -63,9 +80,13 @@ class Application:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by granian before the first request."""
         self._receiver.start()
+        for door in self._beside:
+            door.start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by granian after the last."""
+        for door in self._beside:
+            door.stop()
         self._receiver.stop()
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:

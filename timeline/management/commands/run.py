@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 import urllib.error
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         web = f"http://{_near(values['THROUGHLINE_WEB_HOST'])}:{values['THROUGHLINE_WEB_PORT']}"
         _refuse_taken(receiver, "THROUGHLINE_RECEIVER_PORT")
         _refuse_taken(web, "THROUGHLINE_WEB_PORT")
+        if values["THROUGHLINE_GRPC_PORT"]:
+            _refuse_held(_near(values["THROUGHLINE_RECEIVER_HOST"]), values["THROUGHLINE_GRPC_PORT"])
         supervisor = Supervisor(commands())
         supervisor.start()
         try:
@@ -127,3 +130,15 @@ def _refuse_taken(url: str, setting: str) -> None:
     except (urllib.error.URLError, OSError):
         return
     raise CommandError(f"something already answers at {url}; stop it, or choose another port with {setting}")
+
+
+def _refuse_held(host: str, port: int) -> None:
+    """The same for a port that does not speak HTTP."""
+    try:
+        with socket.create_connection((host.strip("[]"), port), timeout=2):
+            pass
+    except OSError:
+        return
+    raise CommandError(
+        f"something already listens on {host}:{port}; stop it, or choose another port with THROUGHLINE_GRPC_PORT (0: none)"
+    )
