@@ -10,12 +10,12 @@ import msgspec
 
 from timeline.domain import Stored
 from timeline.errors import UnsupportedPayload
-from timeline.ingest import cloudevents, otlp, otlp_json
+from timeline.ingest import cloudevents, otlp, otlp_json, zipkin
 from timeline.ingest.compress import LIMIT, decompress
 from timeline.ingest.entities import Rules
 from timeline.ingest.facts import Walk, failed
 from timeline.ingest.parsed import MAX_ITEMS, Parsed, judge_span, positions, refuse
-from timeline.ingest.request import Accepted, BadItem, Decoded, Inspection
+from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded, Inspection
 
 __all__ = ["LIMIT", "MAX_ITEMS", "Rules", "decode", "decompress", "inspect"]
 
@@ -33,7 +33,7 @@ def inspect(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMI
         return Inspection(items=batch.items, refused=tuple(batch.refused))
     parsed = _parse(accepted, body, max_items)
     refused = dict(parsed.refused)
-    if accepted.signal == "traces":
+    if accepted.signal in SPANS:
         refused |= _bad_spans(parsed)
     return Inspection(items=parsed.items, refused=tuple(refused[position] for position in sorted(refused)))
 
@@ -51,6 +51,8 @@ def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limi
 
 
 def _parse(accepted: Accepted, body: bytes, max_items: int, *, judged: bool = False) -> Parsed:
+    if accepted.signal == "zipkin":
+        return zipkin.parse(body, max_items=max_items)
     media = media_type(accepted.headers.get("content-type", ""))
     if media in ("application/x-protobuf", "application/protobuf"):
         return otlp.parse(

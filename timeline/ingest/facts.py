@@ -39,7 +39,7 @@ from timeline.ingest.parsed import (
     refuse,
     too_deep,
 )
-from timeline.ingest.request import Accepted, BadItem, Decoded
+from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded
 from timeline.search.fact_tokens import own_tokens, shared_tokens
 from tracing.semconv import EVENT_NAME
 
@@ -90,10 +90,11 @@ class Walk:
 
     def run(self, parsed: Parsed) -> Decoded:
         """Every item of a parsed request as a fact or as poison; refused ones as neither."""
-        make = self._span if self._accepted.signal == "traces" else self._record
+        spans = self._accepted.signal in SPANS
+        make = self._span if spans else self._record
         # Where as many were accepted as there are, none was refused, and none need be judged again.
         all_good = parsed.items == self._accepted.items and not parsed.refused
-        judge = judge_span if self._accepted.signal == "traces" and not all_good else None
+        judge = judge_span if spans and not all_good else None
         position = 0
         for group in parsed.groups:
             resource = _Resource(group)

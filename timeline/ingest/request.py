@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from timeline.domain import Stored
 
-Signal = Literal["traces", "logs", "events"]
+Signal = Literal["traces", "zipkin", "logs", "events"]
+SPANS: Final[tuple[Signal, ...]] = ("traces", "zipkin")  # whose items are spans
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):

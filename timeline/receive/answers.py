@@ -33,6 +33,7 @@ _SHOWN: Final = 20  # refused items of a CloudEvents batch that are named one by
 
 # HTTP status to google.rpc.Code (google/rpc/code.proto)
 _CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 500: 13, 503: 14}
+_ITEMS: Final = {"traces": "spans", "zipkin": "spans", "logs": "log records", "events": "events"}
 _TITLES: Final = {
     400: "Cannot be read",
     401: "Who are you?",
@@ -108,7 +109,7 @@ def is_protobuf(media: str) -> bool:
 def failure(problem: Refused, *, path: str, media: str) -> Answer:
     """The body of an error, in the encoding its sender speaks."""
     message = problem.message[:_TEXT]
-    if path in ("/v1/events", "/v1/markers"):
+    if path in ("/v1/events", "/v1/markers", "/api/v2/spans"):
         return _answer(
             problem.status, _PROBLEM, msgspec.json.encode(_problem(problem.status, message)), problem.headers
         )
@@ -163,6 +164,14 @@ def taken(items: int, bad: Sequence[BadItem]) -> Answer:
     return _answer(400, _PROBLEM, msgspec.json.encode(body))
 
 
+def reported(items: int, bad: Sequence[BadItem]) -> Answer:
+    """Zipkin spans are accepted; its reporters know no partial success, so one is only an error where
+    nothing was kept."""
+    if not bad or len(bad) < items:
+        return Answer(status=202)
+    return _answer(400, _PROBLEM, msgspec.json.encode(_problem(400, summary(bad, "zipkin"))))
+
+
 def marked(new: int) -> Answer:
     """Markers are kept: how many of them were not known."""
     return _answer(201 if new else 200, JSON, msgspec.json.encode({"new": new}))
@@ -173,7 +182,8 @@ def summary(bad: Sequence[BadItem], signal: str) -> str:
     reasons = ", ".join(
         f"{reason}: {count}" for reason, count in Counter(item.reason for item in bad).most_common()
     )
-    return f"{len(bad)} of the {signal} were refused and not stored ({reasons}). The first: {bad[0].message}"
+    many = _ITEMS.get(signal, "items")
+    return f"{len(bad)} of the {many} {'was' if len(bad) == 1 else 'were'} refused and not stored ({reasons}). The first: {bad[0].message}"
 
 
 def text(status: int, line: str) -> Answer:

@@ -31,15 +31,17 @@ from timeline.receive.pressure import Pressure
 from timeline.receive.refusals import Refusals
 
 log = logging.getLogger(__name__)
-Offered = Literal["traces", "logs", "events", "metrics", "markers"]
+Offered = Literal["traces", "zipkin", "logs", "events", "metrics", "markers"]
 _SIGNALS: Final[dict[str, Offered]] = {
     "/v1/traces": "traces",
+    "/api/v2/spans": "zipkin",
     "/v1/logs": "logs",
     "/v1/events": "events",
     "/v1/metrics": "metrics",
     "/v1/markers": "markers",
 }
 _UNCOUNTED: Final = ("metrics", "markers")  # no facts: the accounting of items knows nothing of them
+_JSON_ONLY: Final = ("markers", "zipkin")
 _PROBES: Final = ("/healthz", "/readyz")
 _ENCODINGS: Final = {
     "": "",
@@ -121,8 +123,9 @@ class Receiver:
         if self._pressure.problem is not None:
             raise answers.refused(self._pressure.problem)
         media = answers.media_type(request.headers)
-        if signal == "markers" and media != answers.JSON:
-            raise Refused(415, f"markers are sent as {answers.JSON}")
+        if signal in _JSON_ONLY and media != answers.JSON:
+            reason = "" if signal in _UNCOUNTED else "unsupported"
+            raise Refused(415, f"{signal} is sent as {answers.JSON}", reason=reason)
         if signal != "events" and media not in _OTLP:
             raise Refused(
                 415,
@@ -164,6 +167,8 @@ class Receiver:
         bad = found.refused
         self._commit(accepted, found)
         self._note_bad(sender, route.signal, bad)
+        if route.signal == "zipkin":
+            return answers.reported(found.items, bad)
         return (
             answers.taken(found.items, bad)
             if route.signal == "events"
