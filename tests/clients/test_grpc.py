@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import grpc
@@ -87,11 +88,34 @@ def test_what_is_no_message_is_not_sent_again(running: Running, channel: grpc.Ch
     wait_for(lambda: ("refused", "malformed") in running.tally(), "the refusal's count")
 
 
-def test_a_message_beyond_the_limit_is_refused_and_so_is_a_bomb(channel: grpc.Channel) -> None:
+def test_a_message_beyond_the_limit_is_refused_and_counted(running: Running, channel: grpc.Channel) -> None:
     error = _failure(channel, bytes((64 << 20) + 1))
+    assert grpc.StatusCode.INVALID_ARGUMENT == error.code()  # it is not to be sent again
+    assert "send smaller batches" in error.details()
+    wait_for(lambda: ("refused", "too_large") in running.tally(), "the refusal's count")
+
+
+def test_a_bomb_is_cut_off(channel: grpc.Channel) -> None:
+    error = _failure(channel, bytes(1 << 28), compression=grpc.Compression.Gzip)
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == error.code()
-    error = _failure(channel, bytes(1 << 27), compression=grpc.Compression.Gzip)
-    assert grpc.StatusCode.RESOURCE_EXHAUSTED == error.code()
+
+
+def test_calls_that_stall_do_not_close_the_door(channel: grpc.Channel) -> None:
+    never = threading.Event()
+
+    def silence() -> Iterator[bytes]:
+        never.wait()
+        yield b""
+
+    stalled = [
+        channel.stream_unary(TRACES).future(silence(), timeout=60, wait_for_ready=True) for _ in range(8)
+    ]
+    try:
+        assert b"" == _send(channel, otlp.traces_protobuf())
+    finally:
+        never.set()
+        for call in stalled:
+            call.cancel()
 
 
 def test_a_key_that_is_unknown_is_said_so(channel: grpc.Channel) -> None:

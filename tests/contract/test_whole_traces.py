@@ -67,3 +67,13 @@ def test_calls_are_counted_by_parent_and_by_link(store: Store) -> None:
 def test_nothing_of_another_window_is_counted(store: Store) -> None:
     assert [] == _told(store).calls(Window(start=0, end=b.NOW))
     assert [] == _told(store).find(FieldIs("service", "shop"), Window(start=0, end=b.NOW), 20)
+
+
+def test_a_call_told_by_both_sides_under_one_id_is_one(store: Store) -> None:
+    facts = [
+        _span(9, 5, "shop", kind="client"),
+        _span(9, 5, "bank", kind="server"),
+        _span(9, 6, "bank", kind="internal", parent=b.span_id(5)),
+    ]
+    store.write(facts, visible=True)
+    assert [Calls(parent="shop", child="bank", count=1, errors=0)] == Traces(store, "main").calls(EVER)

@@ -24,7 +24,7 @@ def test_a_flow_is_followed_from_the_graph_to_a_fact(visit: Open) -> None:
 
 def test_a_destination_that_nobody_spoke_of_says_so(visit: Open) -> None:
     page = visit("/flows/no/such/topic", expect=404)
-    expect(page.locator("h1")).to_contain_text("No message through no/such/topic was seen")
+    expect(page.locator("h1")).to_contain_text("Nothing is known of no/such/topic")
 
 
 def test_flows_are_reached_by_keyboard(visit: Open) -> None:

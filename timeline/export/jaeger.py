@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from timeline.domain import Annotation, Attributes, Event, Span, Stored, Value
+from timeline.export.peers import notes_of, server_halves
 from timeline.export.values import Json, number, text, value_json
 
 _US = 1_000  # ns
@@ -26,10 +28,13 @@ def traces_json(traces: Iterable[Sequence[Stored]]) -> list[Json]:
 def trace_json(facts: Sequence[Stored]) -> Json:
     """A trace: its spans, events as logs of the spans they name, and a process for each service instance."""
     spans = [one for one in facts if isinstance(one.fact, Span) and not one.receipt.variant]
-    notes: dict[str, list[Event]] = {}
-    for one in facts:
-        if isinstance(one.fact, Event) and one.fact.ref is not None and not one.receipt.variant:
-            notes.setdefault(one.fact.ref.span_id, []).append(one.fact)
+    notes = notes_of(facts)
+    halves = server_halves([one.fact for one in spans if isinstance(one.fact, Span)])
+    inside = {  # what a server told under its client's id gets one of its own, for that is how they are read
+        (one.fact.ref.span_id, one.fact.service): _own_id(one.fact.ref.span_id)
+        for one in spans
+        if isinstance(one.fact, Span) and id(one.fact) in halves
+    }
     processes: dict[str, Json] = {}
     names: dict[str, str] = {}
     shown = []
@@ -38,13 +43,31 @@ def trace_json(facts: Sequence[Stored]) -> Json:
         mark = orjson.dumps(process).decode()
         name = names.setdefault(mark, f"p{len(names) + 1}")
         processes[name] = process
-        shown.append(_span(one, name, notes))
+        tree = _span(one, name, notes)
+        _placed(tree, one.fact.service, inside, half=id(one.fact) in halves)
+        shown.append(tree)
     return {
         "traceID": spans[0].fact.ref.trace_id if spans and spans[0].fact.ref else "",
         "spans": shown,
         "processes": processes,
         "warnings": None,
     }
+
+
+def _own_id(span_id: str) -> str:
+    return blake2b(span_id.encode(), digest_size=8, person=b"server half").hexdigest()
+
+
+def _placed(tree: Json, service: str, inside: dict[tuple[str, str], str], *, half: bool) -> None:
+    """Under which id a span stands, and whose child it is, where a server and a client told one span."""
+    if half:
+        parent = {"refType": "CHILD_OF", "traceID": tree["traceID"], "spanID": tree["spanID"]}
+        followed = [reference for reference in tree["references"] if reference["refType"] != "CHILD_OF"]
+        tree["references"], tree["spanID"] = [parent, *followed], inside[tree["spanID"], service]
+        return
+    for reference in tree["references"]:
+        if reference["refType"] == "CHILD_OF":
+            reference["spanID"] = inside.get((reference["spanID"], service), reference["spanID"])
 
 
 def _process(stored: Stored) -> Json:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from timeline.domain import Attributes, Event, Span, Stored, Value
+from timeline.export.peers import notes_of, server_halves
 from timeline.export.values import Json, text, value_json
 
 _US = 1_000  # ns
@@ -25,11 +26,10 @@ def traces_json(traces: Iterable[Sequence[Stored]]) -> list[list[Json]]:
 
 def trace_json(facts: Sequence[Stored]) -> list[Json]:
     """The spans of a trace, events as annotations of the spans that they name."""
-    notes: dict[str, list[Event]] = {}
-    for one in facts:
-        if isinstance(one.fact, Event) and one.fact.ref is not None and not one.receipt.variant:
-            notes.setdefault(one.fact.ref.span_id, []).append(one.fact)
-    return [_span(one.fact, notes) for one in facts if isinstance(one.fact, Span) and not one.receipt.variant]
+    notes = notes_of(facts)
+    spans = [one.fact for one in facts if isinstance(one.fact, Span) and not one.receipt.variant]
+    halves = server_halves(spans)
+    return [{**_span(span, notes), **({"shared": True} if id(span) in halves else {})} for span in spans]
 
 
 def _span(span: Span, notes: dict[str, list[Event]]) -> Json:

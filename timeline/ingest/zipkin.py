@@ -2,12 +2,11 @@
 
 Tags become attributes, endpoints the semantic conventions' names for them, microseconds
 nanoseconds. A time that was left out stays out. The half that a server adds to its client's
-span (``shared``) becomes a child of it: here a span has one sender.
+span (``shared``) keeps their common id: identity tells the two apart, rebuilding joins them.
 """
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
@@ -83,9 +82,6 @@ def _span(tree: Any) -> tuple[Span, tuple[str, str]]:
     parent = _id(tree, "parentId", 16) if tree.get("parentId") else b""
     tags = _tags(tree)
     local, remote = _endpoint(tree, "localEndpoint"), _endpoint(tree, "remoteEndpoint")
-    if tree.get("shared") is True:
-        tags["zipkin.shared_id"] = span_id.hex()
-        parent, span_id = span_id, _server_half(trace_id, span_id)
     kind = tree.get("kind")
     start, took = _micros(tree, "timestamp"), _micros(tree, "duration")
     span = Span(
@@ -106,10 +102,6 @@ def _span(tree: Any) -> tuple[Span, tuple[str, str]]:
     )
     scope = tags.get("otel.scope.name") or tags.get("otel.library.name") or ""
     return span, (_text(local.get("serviceName")), scope)
-
-
-def _server_half(trace_id: bytes, span_id: bytes) -> bytes:
-    return blake2b(trace_id + span_id, digest_size=8, person=b"zipkin shared").digest()
 
 
 def _id(tree: dict[str, Any], key: str, digits: int) -> bytes:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from timeline.answers import DestinationAnswer, FlowsAnswer, Lane, Partition, Size
+from timeline.answers import Coverage, DestinationAnswer, FlowsAnswer, Lane, Partition, Size
 from timeline.domain import Message, Stored
 from timeline.reading.coverage import CoverageReader
+from timeline.reading.newest import newest
 from timeline.rebuild.flows import flows, spread
 from timeline.search.query import And, AttributeExists, FieldIs, Node, Query, Window
 from timeline.store.port import Store
 
 LOOKED_AT = 5_000  # facts, the newest first
 DESTINATIONS = 100
-_PAGE = 1_000
 _MESSAGES = AttributeExists("messaging.destination.name")
 _TOP = 50
+_NOW = 60 * 10**9  # ns: a range that ends within this of now ends now
 _SLICES = 24
 
 
@@ -35,7 +35,7 @@ class Flows:
             _query(_MESSAGES, window, workspace), ["destination"], limit=DESTINATIONS
         )[0]
         return FlowsAnswer(
-            flows=flows(facts, covered=not coverage.causes, cut=len(facts) == LOOKED_AT),
+            flows=flows(facts, covered=told_to_the_end(coverage), cut=len(facts) == LOOKED_AT),
             destinations=tuple((value.value, value.count) for value in counts.values),
             coverage=coverage,
             looked_at=len(facts),
@@ -54,7 +54,7 @@ class Flows:
         sent = [(stored, message) for stored, message in messages if message.operation in ("send", "create")]
         return DestinationAnswer(
             name=name,
-            flows=flows(facts, covered=not coverage.causes, cut=len(facts) == LOOKED_AT),
+            flows=flows(facts, covered=told_to_the_end(coverage), cut=len(facts) == LOOKED_AT),
             coverage=coverage,
             count=count.value,
             looked_at=len(facts),
@@ -70,16 +70,14 @@ class Flows:
         )
 
     def _newest(self, where: Node, window: Window, workspace: str) -> list[Stored]:
-        return list(itertools.islice(self._walk(_query(where, window, workspace)), LOOKED_AT))
+        return list(newest(self._store, _query(where, window, workspace), LOOKED_AT))
 
-    def _walk(self, query: Query) -> Iterator[Stored]:
-        cursor = None
-        while True:
-            page = self._store.search(query, limit=_PAGE, cursor=cursor)
-            yield from page.facts
-            cursor = page.next
-            if cursor is None:
-                return
+
+def told_to_the_end(coverage: Coverage) -> bool:
+    """Whether a message that nobody took in the range was not taken at all: nothing is hidden, and the
+    range goes on until now. One that ends before may only cut off the taking."""
+    end = coverage.window.end
+    return not coverage.causes and (end is None or end >= coverage.now - _NOW)
 
 
 def _query(where: Node, window: Window, workspace: str) -> Query:

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import msgspec
 
 from timeline.domain import Span, Stored
+from timeline.errors import BadQuery
+from timeline.reading.newest import newest
+from timeline.rebuild.facts import gather, references
+from timeline.rebuild.family import family
 from timeline.search.query import And, FieldIs, Node, Or, Query, Window
 from timeline.store.port import Store
 
 MOST_TRACES = 500
 MOST_SPANS = 200_000  # of all the traces in one answer
 NAMES = 1_000  # services, or operations of one, in a list
-_PAGE = 500
 _LOOKED_AT = 20_000  # spans, newest first, to find that many traces among
 _COUNTED = 10_000  # spans, newest first, to count calls of
 
@@ -51,8 +54,15 @@ class Traces:
         return self.whole(list(wanted))
 
     def whole(self, trace_ids: list[str]) -> list[list[Stored]]:
-        """Every fact of these traces, a list per trace in the order asked; unknown ones are left out."""
-        found: dict[str, list[Stored]] = {trace: [] for trace in trace_ids[:MOST_TRACES]}
+        """Every fact of these traces, a list per trace in the order asked; unknown ones are left out.
+
+        Raises ``BadQuery`` for more than ``MOST_TRACES``, or ``MOST_SPANS`` in all: none is cut.
+        """
+        found: dict[str, list[Stored]] = {trace: [] for trace in trace_ids}
+        if len(found) > MOST_TRACES:
+            raise BadQuery(
+                f"{len(found):,} traces are asked for", remedy=f"ask for at most {MOST_TRACES:,} at once"
+            )
         if not found:
             return []
         any_of = Or(tuple(FieldIs("trace_id", trace) for trace in found))
@@ -61,22 +71,27 @@ class Traces:
             if stored.fact.ref is not None and stored.fact.ref.trace_id in found:
                 found[stored.fact.ref.trace_id].append(stored)
                 taken += 1
-            if taken >= MOST_SPANS:
-                break
+            if taken > MOST_SPANS:
+                raise BadQuery(
+                    f"these traces hold more than {MOST_SPANS:,} facts", remedy="ask for fewer at once"
+                )
         return [facts for facts in found.values() if facts]
 
     def calls(self, window: Window) -> list[Calls]:
         """Which service called or fed which, among the newest ``_COUNTED`` spans of a window."""
-        spans = {
-            (one.fact.ref.trace_id, one.fact.ref.span_id): one.fact
-            for one in self._newest(SPANS, window, _COUNTED)
-            if isinstance(one.fact, Span) and not one.receipt.variant
-        }
+        known = gather(self._newest(SPANS, window, _COUNTED), ())
+        by_ref = references(known)
+        parents = family(known, by_ref).parent
         counts: dict[tuple[str, str], list[int]] = {}
-        for span in spans.values():
-            sources = {(span.ref.trace_id, span.parent)} if span.parent else set()
-            sources |= {(link.ref.trace_id, link.ref.span_id) for link in span.links}
-            for service in {spans[source].service for source in sources if source in spans} - {span.service}:
+        for one, parent in zip(known, parents, strict=True):
+            span = one.fact
+            assert isinstance(span, Span)  # noqa: S101 - what was asked for
+            sources = set() if parent is None else {known[parent].service}
+            for link in span.links:
+                sources |= {
+                    linked.service for linked in by_ref.get((link.ref.trace_id, link.ref.span_id), ())
+                }
+            for service in sources - {span.service}:
                 tally = counts.setdefault((service, span.service), [0, 0])
                 tally[0] += 1
                 tally[1] += span.status == "error"
@@ -86,14 +101,7 @@ class Traces:
         ]
 
     def _newest(self, where: Node, window: Window, most: int) -> Iterator[Stored]:
-        cursor, looked_at = None, 0
-        while looked_at < most:
-            page = self._store.search(self._query(where, window), limit=_PAGE, cursor=cursor)
-            yield from page.facts
-            looked_at += len(page.facts)
-            cursor = page.next
-            if cursor is None:
-                return
+        return newest(self._store, self._query(where, window), most)
 
     def _query(self, where: Node, window: Window) -> Query:
         return Query(where=where, window=window, workspace=self._workspace)

@@ -1,15 +1,18 @@
 """OTLP over gRPC: the same judging, accepting and answering as over HTTP, on a port of its own.
 
-Messages are taken as bytes and go the way of an HTTP body, so nothing is parsed twice. A message is
-read from its connection only when a thread is free for it: the pool bounds memory.
+Messages are taken as bytes and go the way of an HTTP body, so nothing is parsed twice. Who sends is
+judged before a message is read, and a message is read under a clock and only where there is room for it:
+a sender that stalls costs a coroutine and, for a while, one of the places to read at.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -35,39 +38,44 @@ _CODES: Final = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
-    413: grpc.StatusCode.INVALID_ARGUMENT,  # RESOURCE_EXHAUSTED would have it sent again
+    413: grpc.StatusCode.INVALID_ARGUMENT,  # as large as it is, it is not to be sent again
     415: grpc.StatusCode.INVALID_ARGUMENT,
     503: grpc.StatusCode.UNAVAILABLE,
 }
-_THREADS: Final = 4  # messages in memory at once
+_READING: Final = 16  # messages read, or in memory, at once
+_WHOLE: Final = 20.0  # s for a message to come in
+_THREADS: Final = 4  # messages judged and committed at once
 _GRACE: Final = 5.0  # s for what is under way when the receiver stops
 _AGAIN: Final = 0.5  # s between tries to get the port
 
 
 class Grpc:
-    """A server for one receiver."""
+    """A server for one receiver, on an event loop of its own."""
 
-    def __init__(self, receiver: Receiver, *, host: str, port: int) -> None:
+    def __init__(self, receiver: Receiver, *, host: str, port: int, whole: float = _WHOLE) -> None:
         self._receiver, self._address = receiver, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._server: grpc.Server | None = None
-        self._stopping = threading.Event()
-        self._opening = threading.Thread(target=self._open, name="grpc door", daemon=True)
+        self._whole = whole
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="grpc door", daemon=True)
 
     def start(self) -> None:
         """Listen as soon as the port is free: a receiver that was killed may hold it for a moment longer."""
-        self._opening.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Take nothing more, and wait for what is under way."""
-        self._stopping.set()
-        self._opening.join()
-        if self._server is not None:
-            self._server.stop(_GRACE).wait()
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(2 * _GRACE)
 
-    def _open(self) -> None:
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
         told = False
         while not self._stopping.is_set():
-            server = self._made()
+            server = await self._made()
             try:
                 server.add_insecure_port(self._address)
             except RuntimeError:
@@ -76,38 +84,47 @@ class Grpc:
                         "gRPC waits for %s: it is taken, or no address of this machine", self._address
                     )
                     told = True
-                self._stopping.wait(_AGAIN)
+                await self._pause()
                 continue
-            server.start()
-            self._server = server
-            return
+            await server.start()
+            await self._stopping.wait()
+            await server.stop(_GRACE)
 
-    def _made(self) -> grpc.Server:
-        server = grpc.server(
-            ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
-            handlers=(_Handlers(self._receiver),),
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), _AGAIN)
+
+    async def _made(self) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            handlers=(_Handlers(self._receiver, self._whole),),
             options=(
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", self._receiver.limits.body),
+                # what is beyond our own limit is judged, counted and told by us; only the absurd is cut off below
+                ("grpc.max_receive_message_length", 2 * self._receiver.limits.body),
                 ("grpc.max_metadata_size", 16 << 10),
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
                 ("grpc.max_connection_idle_ms", 600_000),
             ),
         )
-        probes = health.HealthServicer()
-        for name in ("", *_SERVICES):
-            probes.set(name, health_pb2.HealthCheckResponse.SERVING)
+        probes = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(probes, server)
+        for name in ("", *_SERVICES):
+            await probes.set(name, health_pb2.HealthCheckResponse.SERVING)
         return server
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """``Export`` of each OTLP service, on bytes."""
+    """``Export`` of each OTLP service, on bytes. It is read as a stream of one message, which is the same on
+    the wire, because a stream lets us decide when to read."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, whole: float) -> None:
+        self._receiver, self._whole = receiver, whole
+        self._reading = asyncio.Semaphore(_READING)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc take")
+        self._lookups = ThreadPoolExecutor(2, thread_name_prefix="grpc keys")
         self._by_method = {
-            f"/{service}/Export": grpc.unary_unary_rpc_method_handler(_exporting(receiver, path))
+            f"/{service}/Export": grpc.stream_unary_rpc_method_handler(self._exporting(path))
             for service, path in _SERVICES.items()
         }
 
@@ -115,31 +132,71 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         """The handler of a method; ``None`` is UNIMPLEMENTED."""
         return self._by_method.get(handler_call_details.method)
 
+    def _exporting(self, path: str) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[bytes]]:
+        async def export(messages: Any, context: grpc.aio.ServicerContext) -> bytes:
+            request = _request(path, context)
+            sender: Sender | None = None
+            body = b""
+            try:
+                route = self._receiver.route(request)
+                assert isinstance(route, Route)  # noqa: S101 - what a POST to these is
+                sender = await self._sender(request)
+                async with self._reading:
+                    body = await self._read(context)
+                    return await self._take(route, request, sender, body)
+            except Refused as problem:
+                self._receiver.refuse(request, problem, sender, body)
+                return await _abort(context, problem)
+            except Exception:
+                log.exception("%s over gRPC failed", path)
+                return await _abort(context, answers.unavailable("a fault of the receiver; it is logged"))
 
-def _exporting(receiver: Receiver, path: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-    def export(body: bytes, context: grpc.ServicerContext) -> bytes:
-        request = _request(path, context)
-        sender: Sender | None = None
+        return export
+
+    async def _read(self, context: grpc.aio.ServicerContext) -> bytes:
         try:
-            route = receiver.route(request)
-            sender = _sender(receiver, request)
-            if isinstance(route, Route):
-                return receiver.take(route, request, sender, body).body
-            raise Refused(500, "a fault of the receiver")
-        except Refused as problem:
-            receiver.refuse(request, problem, sender, body)
-            _abort(context, problem)
-        except Exception:
-            log.exception("%s over gRPC failed", path)
-            _abort(context, answers.unavailable("a fault of the receiver; it is logged"))
-        raise AssertionError("an aborted call goes on")
+            body = await asyncio.wait_for(context.read(), self._whole)
+        except TimeoutError:
+            raise Refused(
+                400, f"no whole message came within {self._whole:.0f} s", reason="stalled"
+            ) from None
+        if not isinstance(body, bytes):
+            raise Refused(400, "the call has no message", reason="malformed")
+        limit = self._receiver.limits.body
+        if len(body) > limit:
+            raise Refused(
+                413, f"the message is larger than {limit} bytes; send smaller batches", reason="too_large"
+            )
+        return body
 
-    return export
+    async def _take(self, route: Route, request: Request, sender: Sender, body: bytes) -> bytes:
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._pool, self._receiver.take, route, request, sender, body)
+        return answer.body
+
+    async def _sender(self, request: Request) -> Sender:
+        secret = secret_of(request.headers)
+        if not secret:
+            return self._receiver.gate.keyless(request)
+        known = self._receiver.keys.remembered(secret)
+        try:
+            found = (
+                known[0]
+                if known is not None
+                else await asyncio.get_running_loop().run_in_executor(
+                    self._lookups, self._receiver.keys.ask, secret
+                )
+            )
+        except Unavailable as error:
+            raise answers.refused(error) from error
+        if found is None:
+            raise unknown_key(secret)
+        return found
 
 
-def _request(path: str, context: grpc.ServicerContext) -> Request:
+def _request(path: str, context: grpc.aio.ServicerContext) -> Request:
     """The call as if it had come over HTTP, its message already inflated."""
-    sent = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+    sent = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     headers = {**sent, "content-type": answers.PROTOBUF}
     headers.pop("content-encoding", None)
     return Request(method="POST", path=path, headers=headers, peer=_peer(context.peer()))
@@ -155,25 +212,13 @@ def _peer(written: str) -> str:
         return ""
 
 
-def _sender(receiver: Receiver, request: Request) -> Sender:
-    secret = secret_of(request.headers)
-    if not secret:
-        return receiver.gate.keyless(request)
-    known = receiver.keys.remembered(secret)
-    try:
-        found = known[0] if known is not None else receiver.keys.ask(secret)
-    except Unavailable as error:
-        raise answers.refused(error) from error
-    if found is None:
-        raise unknown_key(secret)
-    return found
-
-
-def _abort(context: grpc.ServicerContext, problem: Refused) -> Any:
+async def _abort(context: grpc.aio.ServicerContext, problem: Refused) -> bytes:
     """End the call as OTLP 1.11 has it ("OTLP/gRPC Throttling"): what may be sent again says when."""
     code = _CODES.get(problem.status, grpc.StatusCode.INTERNAL)
+    trailing: tuple[tuple[str, bytes], ...] = ()
     if code is grpc.StatusCode.UNAVAILABLE:
         status = Status(code=code.value[0], message=problem.message)
         status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=1)))
-        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(code, problem.message)
+        trailing = (("grpc-status-details-bin", status.SerializeToString()),)
+    await context.abort(code, problem.message, trailing)
+    raise AssertionError("an aborted call goes on")

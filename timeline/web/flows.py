@@ -32,7 +32,7 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
         return error_page(
             request,
             404,
-            f"No message through {name} was seen in this range.",
+            f"Nothing is known of {name} in this range.",
             detail="A topic, queue or stream is known by the spans of those who send to it and take from it.",
             remedy="Widen the range, or look at all flows.",
         )

@@ -105,3 +105,22 @@ def test_a_variant_is_no_second_span() -> None:
 
 def test_a_trace_of_events_alone_is_left_out() -> None:
     assert [] == jaeger.traces_json([[b.stored(EVENT)]]) == zipkin.traces_json([[b.stored(EVENT)]])
+
+
+CLIENT = b.span(1, 5, kind="client", service="shop", parent=None)
+SERVER = b.span(1, 5, kind="server", service="bank", parent=None)
+INSIDE = b.span(1, 6, kind="internal", service="bank", parent=b.span_id(5))
+
+
+def test_halves_under_one_id_stay_shared_in_zipkin() -> None:
+    shown = zipkin.trace_json([b.stored(span) for span in (SERVER, CLIENT, INSIDE)])
+    assert [True, None, None] == [span.get("shared") for span in shown]
+    assert 2 == len({span["id"] for span in shown})
+
+
+def test_halves_under_one_id_are_told_apart_in_jaeger() -> None:
+    spans = jaeger.trace_json([b.stored(span) for span in (SERVER, CLIENT, INSIDE)])["spans"]
+    server, client, inside = spans
+    assert 3 == len({span["spanID"] for span in spans})
+    assert client["spanID"] == b.span_id(5) == server["references"][0]["spanID"]
+    assert server["spanID"] == inside["references"][0]["spanID"]

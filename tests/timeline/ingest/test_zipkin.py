@@ -12,6 +12,7 @@ from timeline.errors import MalformedPayload, TooLarge
 from timeline.ingest.decode import decode, inspect
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Accepted
+from timeline.rebuild.assemble import timeline
 
 TRACE, SPAN = "5af7183fb1d4cf5f", "6b221d5bc9e6496c"
 ONE: dict[str, Any] = {
@@ -86,18 +87,22 @@ def test_a_tag_named_error_is_a_failure(tags: dict[str, str], status: str, messa
     assert (status, message) == (span.status, span.status_message)
 
 
-def test_the_servers_half_of_a_shared_span_is_a_child_of_the_clients() -> None:
-    client, server = (
-        stored.fact
-        for stored in _facts(
-            ONE, {**ONE, "kind": "SERVER", "shared": True, "localEndpoint": {"serviceName": "shop"}}
-        )
-    )
-    assert isinstance(client, Span)
-    assert isinstance(server, Span)
-    assert client.ref.span_id == server.parent != server.ref.span_id
-    assert SPAN == server.attributes["zipkin.shared_id"]
-    assert ["backend", "shop"] == [client.service, server.service]
+def test_the_servers_half_of_a_shared_span_is_a_span_of_its_own() -> None:
+    server = {**ONE, "kind": "SERVER", "shared": True, "localEndpoint": {"serviceName": "shop"}}
+    client, half = _facts(ONE, server)
+    assert client.fact.ref == half.fact.ref
+    assert client.receipt.identity != half.receipt.identity
+    inside = {
+        **ONE,
+        "id": "c1",
+        "parentId": SPAN,
+        "kind": None,
+        "name": "work",
+        "localEndpoint": {"serviceName": "shop"},
+    }
+    story = timeline("trace:x", _facts(ONE, server, inside))
+    parents = {(entry.lane, entry.what): entry.parent for entry in story.entries}
+    assert (client.receipt.id, half.receipt.id) == (parents["shop", "get /api"], parents["shop", "work"])
 
 
 @pytest.mark.parametrize(

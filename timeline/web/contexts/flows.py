@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from timeline.answers import Coverage, DestinationAnswer, FlowsAnswer, Size
+from timeline.reading.flows import told_to_the_end
 from timeline.rebuild.flows import Flow, Spread
 from timeline.web import colours, words
 from timeline.web.contexts.frame import link
@@ -84,23 +85,26 @@ def ranges(path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def sentence(flows: Sequence[Flow], coverage: Coverage) -> str:
-    """What is worst, in a sentence; that all were taken is only said where nothing could hide one."""
+    """What is worst among the facts looked at, in a sentence; nothing is said of what they do not show."""
     if not flows:
-        return "no message was taken by anybody in this range."
-    now = coverage.now
+        return "no delivery is known in this range."
     stuck = max(flows, key=lambda flow: flow.open)
     if stuck.open:
-        since = f", the oldest for {words.about(now - stuck.oldest)}" if stuck.oldest is not None else ""
+        since = (
+            f", the oldest for {words.about(coverage.now - stuck.oldest)}" if stuck.oldest is not None else ""
+        )
         taker = stuck.group or stuck.consumer or "its consumer"
         return f"{words.plural(stuck.open, 'message')} of {stuck.destination} not taken by {taker}{since}."
     failing = max(flows, key=lambda flow: flow.failed)
     if failing.failed:
         return f"{failing.failed:,} of {failing.taken:,} deliveries of {failing.destination} to {failing.consumer or failing.group} failed."
     slow = max(flows, key=lambda flow: flow.wait.p95 if flow.wait else 0)
+    known = (
+        "no message is known to wait" if told_to_the_end(coverage) else "whether messages wait cannot be said"
+    )
     if slow.wait is None:
-        return f"{words.plural(len(flows), 'flow')}, none failed."
-    taken = "whether every message was taken cannot be said" if coverage.causes else "every message was taken"
-    return f"{taken}; the longest waits are those of {slow.destination} before {slow.consumer or slow.group}, {words.length(slow.wait.p95)} (p95)."
+        return f"{known}; none of {words.plural(len(flows), 'flow')} failed."
+    return f"{known}; those of {slow.destination} waited longest for {slow.consumer or slow.group}, {words.length(slow.wait.p95)} (p95)."
 
 
 def _hues(flows: Iterable[Flow]) -> dict[str, int]:
@@ -128,9 +132,7 @@ def _rows(
             "consumer_hue": hues.get(flow.consumer, 0),
             "href": link(destination_path(flow.destination), params),
             "rate": f"{flow.rate:,.1f}/s" if flow.rate is not None else "",
-            "failed": percent(flow.failed, flow.taken).removesuffix("00%").rstrip("0").rstrip(".") + "%"
-            if flow.failed
-            else "",
+            "failed": f"{100 * flow.failed / flow.taken:.3g}%" if flow.failed else "",
             "wait": _times(flow.wait),
             "work": _times(flow.work),
             "lag": now - flow.oldest if flow.oldest is not None else None,
@@ -215,7 +217,7 @@ def _sizes(sizes: Sequence[Size]) -> dict[str, Any] | None:
     """Bars for the middle, lines up to the 95th percentile, over time."""
     if not sizes:
         return None
-    most = max(size.most for size in sizes)
+    most = max(size.most for size in sizes) or 1  # tombstones have no body at all
     return {
         "most": most,
         "first": sizes[0].start,

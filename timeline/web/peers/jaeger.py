@@ -13,7 +13,7 @@ from django.urls import path
 from timeline.errors import BadQuery
 from timeline.export.jaeger import traces_json
 from timeline.reading.traces import MOST_TRACES, SPANS, Traces
-from timeline.search.query import And, AttributeIs, FieldBetween, FieldIs, Node, Window
+from timeline.search.query import And, AttributeIs, FieldBetween, FieldIs, Node, Not, Window
 from timeline.search.times import parse_duration
 from timeline.web.peers.asking import MS, US, answering, trace_id, whole
 
@@ -110,7 +110,10 @@ def _conditions(request: HttpRequest) -> Iterable[Node]:
         )
     for key, value in _tags(request):
         if key == "error":
-            yield FieldIs("status", "error") if value == "true" else FieldIs("status", "unset")
+            if value not in ("true", "false"):
+                raise BadQuery(f"error is {value[:40]!r}", remedy="it is true or false")
+            failed = FieldIs("status", "error")
+            yield failed if value == "true" else Not(failed)
         elif key == "span.kind":
             yield FieldIs("span_kind", value)
         else:
