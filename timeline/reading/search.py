@@ -18,6 +18,7 @@ from timeline.store.port import Bucket, Facet, Order, Overview, Store
 
 BARS = 120  # at most, on the histogram
 MORE = 500  # values of a facet that is looked into
+INSTEAD = 5  # rows that are shown where nothing matched
 COUNTED = 10_000  # matches that a list alone counts; beyond that it says "at least"
 _STEPS = tuple(
     unit * factor
@@ -122,6 +123,8 @@ class Searches:
         # facets and bars are exact or an error, and what can be said of the rest is no error
         drawn = ask.drawn and ask.cursor is None and not partial
         bars, interval = self._histogram(query, found) if drawn else ((), 0)
+        tried = self._suggestions(understood, ask) if not _any(found) else []
+        nearest = min(tried, key=lambda one: one[0].count or 0, default=None) if ask.drawn else None
         return SearchAnswer(
             text=ask.text,
             window=window,
@@ -138,7 +141,9 @@ class Searches:
             facets=self._facets(asked, ask.more) if drawn else (),
             histogram=bars,
             interval=interval,
-            suggestions=self._suggestions(understood, ask) if not _any(found) else (),
+            suggestions=tuple(suggestion for suggestion, _ in tried),
+            instead=self._store.search(nearest[1], limit=INSTEAD).rows if nearest else (),
+            instead_of=nearest[0] if nearest else None,
             partial=partial,
             took=time.monotonic_ns() - began,
         )
@@ -197,8 +202,8 @@ class Searches:
         )
         return found if len(found) > 1 else ()
 
-    def _suggestions(self, understood: Understood, ask: Ask) -> tuple[Suggestion, ...]:
-        """What to try when nothing was found: a wider range, or one condition less."""
+    def _suggestions(self, understood: Understood, ask: Ask) -> list[tuple[Suggestion, Query]]:
+        """What finds something where nothing was found: a wider range, or one condition less."""
         tries: list[tuple[str, str, Window]] = []
         if ask.window.start is not None or ask.window.end is not None:
             tries.append(("Ask the whole retention", ask.text, Window()))
@@ -209,7 +214,7 @@ class Searches:
                 for chip in conditions[:6]
             )
         if not tries:
-            return ()
+            return []
         rules = self._rules(ask.workspace)
         queries = [
             Query(
@@ -220,11 +225,14 @@ class Searches:
             for _, text, window in tries
         ]
         found = self._store.sightings(queries)
-        return tuple(
-            Suggestion(label=label, text=text, start=window.start, end=window.end, count=sighting.count)
-            for (label, text, window), sighting in zip(tries, found, strict=True)
+        return [
+            (
+                Suggestion(label=label, text=text, start=window.start, end=window.end, count=sighting.count),
+                query,
+            )
+            for (label, text, window), query, sighting in zip(tries, queries, found, strict=True)
             if sighting.count
-        )
+        ]
 
 
 def _any(found: Overview) -> bool:

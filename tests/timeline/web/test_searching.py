@@ -348,3 +348,22 @@ def test_a_marker_stands_in_the_story_of_what_it_fell_into(house: House) -> None
     assert "https://ci.example.org/2" in page
     assert "odds 1" not in page
     assert "long before" not in page
+
+
+def test_what_was_not_seen_is_shown_beside_what_was_nearest(house: House) -> None:
+    house.write(
+        lately(1, service="wallet", name="goal"), *(lately(n, service="odds", name="goal") for n in (2, 3))
+    )
+    page = house.page("/search?q=name:goal service:wallet status:error")
+    assert "Seen instead" in page
+    assert "Leave out status error" in page
+    assert 1 == page.count("data-row>")  # of the suggestion that finds the fewest
+    assert "Seen instead" not in house.page("/search?q=none:such")
+
+
+def test_deploys_are_listed_where_flows_are(house: House) -> None:
+    house.write(lately(1))
+    marked(house)
+    page = house.page("/flows?range=1h")
+    assert "Deploys and changes" in page
+    assert "wallet 2.14.0" in page
