@@ -18,6 +18,7 @@ from timeline.store.port import Bucket, Facet, Order, Overview, Store
 
 BARS = 120  # at most, on the histogram
 MORE = 500  # values of a facet that is looked into
+LEFT_OUT = "Leave out"
 INSTEAD = 5  # rows that are shown where nothing matched
 COUNTED = 10_000  # matches that a list alone counts; beyond that it says "at least"
 _STEPS = tuple(
@@ -124,7 +125,7 @@ class Searches:
         drawn = ask.drawn and ask.cursor is None and not partial
         bars, interval = self._histogram(query, found) if drawn else ((), 0)
         tried = self._suggestions(understood, ask) if not _any(found) else []
-        nearest = min(tried, key=lambda one: one[0].count or 0, default=None) if ask.drawn else None
+        nearest = min(tried, key=_distance, default=None) if ask.drawn else None
         return SearchAnswer(
             text=ask.text,
             window=window,
@@ -210,7 +211,7 @@ class Searches:
         conditions = _chips(understood)
         if len(conditions) > 1:
             tries.extend(
-                (f"Leave out {chip.label} {chip.value}".strip(), chip.without, ask.window)
+                (f"{LEFT_OUT} {chip.label} {chip.value}".strip(), chip.without, ask.window)
                 for chip in conditions[:6]
             )
         if not tries:
@@ -233,6 +234,11 @@ class Searches:
             for (label, text, window), query, sighting in zip(tries, queries, found, strict=True)
             if sighting.count
         ]
+
+
+def _distance(tried: tuple[Suggestion, Query]) -> tuple[bool, int]:
+    """What is about the same entity is nearer than what is not, then what finds less."""
+    return tried[0].label.startswith(f"{LEFT_OUT} entity "), tried[0].count or 0
 
 
 def _any(found: Overview) -> bool:
