@@ -32,7 +32,11 @@ class Box {
     this.large = form.classList.contains("large");
     this.chosen = -1;
     this.asked = null;
-    this.area.addEventListener("input", () => { this.grow(); this.later(); });
+    this.area.addEventListener("input", () => {
+      this.grow();
+      if (this.offers?.some((offer) => offer.href)) this.close();  // what was asked lately completes nothing
+      this.later();
+    });
     this.area.addEventListener("focus", () => { this.grow(); if (!this.area.value) this.later(0); });
     this.area.addEventListener("blur", () => { this.close(); this.grow(); });
     this.area.addEventListener("keydown", (event) => this.key(event));
