@@ -245,6 +245,9 @@ def test_a_watch_keeps_to_a_range_that_ended_and_to_its_environment(store: Store
     since = time.time_ns()
     ask = Ask(text="name:work", window=Window(start=b.NOW, end=b.NOW + 10), environment="prod")
     watches.watch(user.pk, ask, since=since)
+    known = received(4, since - 1, start=b.NOW + 3, environment="prod")  # received before it was asked for
+    store.write([known], visible=True)
+    assert 0 == look(store)
     outside = received(1, since + 1, start=b.NOW + 20, environment="prod")
     elsewhere = received(2, since + 2, start=b.NOW + 1, environment="test")
     store.write([outside, elsewhere], visible=True)

@@ -18,6 +18,8 @@ from timeline.store.port import Bucket, Facet, Order, Overview, Store
 
 BARS = 120  # at most, on the histogram
 MORE = 500  # values of a facet that is looked into
+LEFT_OUT = "Leave out"
+INSTEAD = 5  # rows that are shown where nothing matched
 COUNTED = 10_000  # matches that a list alone counts; beyond that it says "at least"
 _STEPS = tuple(
     unit * factor
@@ -122,6 +124,8 @@ class Searches:
         # facets and bars are exact or an error, and what can be said of the rest is no error
         drawn = ask.drawn and ask.cursor is None and not partial
         bars, interval = self._histogram(query, found) if drawn else ((), 0)
+        tried = self._suggestions(understood, ask) if not _any(found) else []
+        nearest = min(tried, key=_distance, default=None) if ask.drawn else None
         return SearchAnswer(
             text=ask.text,
             window=window,
@@ -138,7 +142,9 @@ class Searches:
             facets=self._facets(asked, ask.more) if drawn else (),
             histogram=bars,
             interval=interval,
-            suggestions=self._suggestions(understood, ask) if not _any(found) else (),
+            suggestions=tuple(suggestion for suggestion, _ in tried),
+            instead=self._store.search(nearest[1], limit=INSTEAD).rows if nearest else (),
+            instead_of=nearest[0] if nearest else None,
             partial=partial,
             took=time.monotonic_ns() - began,
         )
@@ -197,19 +203,19 @@ class Searches:
         )
         return found if len(found) > 1 else ()
 
-    def _suggestions(self, understood: Understood, ask: Ask) -> tuple[Suggestion, ...]:
-        """What to try when nothing was found: a wider range, or one condition less."""
+    def _suggestions(self, understood: Understood, ask: Ask) -> list[tuple[Suggestion, Query]]:
+        """What finds something where nothing was found: a wider range, or one condition less."""
         tries: list[tuple[str, str, Window]] = []
         if ask.window.start is not None or ask.window.end is not None:
             tries.append(("Ask the whole retention", ask.text, Window()))
         conditions = _chips(understood)
         if len(conditions) > 1:
             tries.extend(
-                (f"Leave out {chip.label} {chip.value}".strip(), chip.without, ask.window)
+                (f"{LEFT_OUT} {chip.label} {chip.value}".strip(), chip.without, ask.window)
                 for chip in conditions[:6]
             )
         if not tries:
-            return ()
+            return []
         rules = self._rules(ask.workspace)
         queries = [
             Query(
@@ -220,11 +226,19 @@ class Searches:
             for _, text, window in tries
         ]
         found = self._store.sightings(queries)
-        return tuple(
-            Suggestion(label=label, text=text, start=window.start, end=window.end, count=sighting.count)
-            for (label, text, window), sighting in zip(tries, found, strict=True)
+        return [
+            (
+                Suggestion(label=label, text=text, start=window.start, end=window.end, count=sighting.count),
+                query,
+            )
+            for (label, text, window), query, sighting in zip(tries, queries, found, strict=True)
             if sighting.count
-        )
+        ]
+
+
+def _distance(tried: tuple[Suggestion, Query]) -> tuple[bool, int]:
+    """What is about the same entity is nearer than what is not, then what finds less."""
+    return tried[0].label.startswith(f"{LEFT_OUT} entity "), tried[0].count or 0
 
 
 def _any(found: Overview) -> bool:

@@ -6,6 +6,7 @@ autoescaping; no filter here returns markup made from its input but by ``format_
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django import template
@@ -64,6 +65,7 @@ def icon(context: Context, name: str, extra: str = "") -> SafeString:
     return _icon(name, extra, offline=bool(context.get("offline")))
 
 
+@cache
 def _icon(name: str, extra: str = "", *, offline: bool = False) -> SafeString:
     sprite = "" if offline else static("timeline/vendor/icons.svg")
     return format_html(

@@ -22,6 +22,8 @@ from timeline.errors import BadQuery, ThroughlineError
 from timeline.export import json as shapes
 from timeline.export.cohorts import cohort_json
 from timeline.export.values import moment
+from timeline.ingest.markers import KINDS as MARKER_KINDS
+from timeline.ingest.markers import MOST as MOST_MARKERS
 from timeline.ingest.markers import read as read_markers
 from timeline.models import Marker, Token
 from timeline.search.caret import typed
@@ -263,6 +265,25 @@ def coverage(request: HttpRequest) -> HttpResponse:
     return _json(shapes.coverage_json(wiring.reading().coverage(window_of(request.GET))))
 
 
+_MARKER = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        **{name: {"type": "string"} for name in ("title", "service", "version", "environment", "url")},
+        "kind": {"type": "string", "enum": list(MARKER_KINDS)},
+        **{name: {"type": ["string", "integer"], "description": "a moment"} for name in ("at", "until")},
+    },
+}
+_MARKERS_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"oneOf": [_MARKER, {"type": "array", "maxItems": MOST_MARKERS, "items": _MARKER}]}
+        }
+    },
+}
+
+
 def _marker_json(one: Marker) -> dict[str, Any]:
     names = ("kind", "title", "service", "version", "environment", "url", "by")
     return {"at": moment(one.at), "until": moment(one.until), **{name: getattr(one, name) for name in names}}
@@ -273,6 +294,7 @@ def _marker_json(one: Marker) -> dict[str, Any]:
     summary="Tell of a deploy or a change",
     operation_id="mark",
     auth=[_Marking(), _Session(csrf=True)],
+    openapi_extra={"requestBody": _MARKERS_BODY},
 )
 def mark(request: HttpRequest) -> HttpResponse:
     """One marker or a list, as ``POST /v1/markers`` of the receiver takes them; needs an ingest key or a session."""

@@ -348,3 +348,47 @@ def test_a_marker_stands_in_the_story_of_what_it_fell_into(house: House) -> None
     assert "https://ci.example.org/2" in page
     assert "odds 1" not in page
     assert "long before" not in page
+
+
+def test_what_was_not_seen_is_shown_beside_what_was_nearest(house: House) -> None:
+    house.write(
+        lately(1, service="wallet", name="goal"), *(lately(n, service="odds", name="goal") for n in (2, 3))
+    )
+    page = house.page("/search?q=name:goal service:wallet status:error")
+    assert "Seen instead" in page
+    assert "Leave out status error" in page
+    assert 1 == page.count("data-row>")  # of the suggestion that finds the fewest
+    assert "Seen instead" not in house.page("/search?q=none:such")
+
+
+def test_deploys_are_listed_where_flows_are(house: House) -> None:
+    house.write(lately(1))
+    marked(house)
+    page = house.page("/flows?range=1h")
+    assert "Deploys and changes" in page
+    assert "wallet 2.14.0" in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/watches/add", "/saved/add", "/search/usual", "/saved/recent/remove", "/watches/1/remove"]
+)
+def test_no_foreign_page_changes_anything_of_the_readers(house: House, path: str) -> None:
+    foreign = Client(enforce_csrf_checks=True)
+    foreign.force_login(house.user)
+    assert 403 == foreign.post(path, {"q": "bet:1", "name": "x"}).status_code
+    assert not Watch.objects.exists()
+    assert not SavedSearch.objects.exists()
+
+
+def test_a_marker_of_a_foreign_page_is_refused(house: House) -> None:
+    foreign = Client(enforce_csrf_checks=True)
+    foreign.force_login(house.user)
+    answer = foreign.post("/api/v1/markers", '{"title": "x"}', content_type="application/json")
+    assert answer.status_code in (401, 403)
+    assert [] == house.client.get("/api/v1/markers?range=1h").json()["markers"]
+
+
+def test_every_new_address_is_described(house: House) -> None:
+    described = house.client.get("/api/openapi.json").json()["paths"]
+    assert {"/api/v1/tail", "/api/v1/suggest", "/api/v1/markers"} <= set(described)
+    assert "requestBody" in described["/api/v1/markers"]["post"]

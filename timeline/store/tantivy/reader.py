@@ -10,6 +10,7 @@ from typing import Final
 import tantivy
 
 from timeline.domain import Row, Stored
+from timeline.ingest.identity import placed
 from timeline.search.query import FACETS, FieldIs, Query
 from timeline.search.tokens import field_token
 from timeline.store.asking import SAMPLE, buckets_of, check_page, chunks, sampled, top
@@ -161,15 +162,17 @@ class Reader:
         if not count.value and not count.variants:
             return Overview(page=page, count=count)
         state = self.state()
+        # a first page begins with one of the ends
+        shown = placed(page.facts[0]) if page.facts and cursor is None else None
         with folder.engine("looking up"):
-            compiled = state.compiled(query)
-            first, last = (state.ordering(compiled, end).take(1) for end in ("oldest", "newest"))
-        return Overview(
-            page=page,
-            count=count,
-            first=first[0].time if first else None,
-            last=last[0].time if last else None,
-        )
+            first = shown if order == "oldest" else None
+            last = shown if order == "newest" else None
+            return Overview(
+                page=page,
+                count=count,
+                first=_end(state, query, "oldest") if first is None else first,
+                last=_end(state, query, "newest") if last is None else last,
+            )
 
     def facets(self, query: Query, fields: Sequence[str], limit: int) -> list[Facet]:
         """Value counts, by columns for built-in fields and on a sample for attributes."""
@@ -180,24 +183,24 @@ class Reader:
             if any(field not in FACETS for field in fields):
                 hits = state.ordering(compiled, "newest").take(SAMPLE)
                 facts = [state.fact(hit.address) for hit in hits]
-            return [
-                _facet(state, compiled, field, limit) if field in FACETS else sampled(facts, field, limit)
-                for field in fields
-            ]
+            exact = _facets(state, compiled, [field for field in fields if field in FACETS], limit)
+            return [exact[field] if field in exact else sampled(facts, field, limit) for field in fields]
 
     def histogram(self, query: Query, interval: int) -> list[Bucket]:
         """Counts per interval of placed time."""
         start, end = buckets_of(query.window, interval)
         state = self.state()
         with folder.engine("counting over time"):
-            # Whatever clock the window asks, the buckets are of placed time and inside it.
-            compiled = both(
-                but_not(state.compiled(query), variants()),
-                between("placed", start, end - 1),
-            )
-            failed = both(compiled, state.within(query.workspace, compile_node(_FAILED)))
-            counts = _buckets(state, compiled, start, interval)
-            errors = _buckets(state, failed, start, interval)
+            where = but_not(state.within(query.workspace, compile_node(query.where)), variants())
+            if (
+                query.window.on != "event"
+            ):  # the buckets are of placed time and inside the window all the same
+                window = compile_window(query.window)
+                where = where if window is None else both(where, window)
+            inside = between("placed", start, end - 1)
+            counts = _buckets(state, where, inside, start, interval)
+            failed = both(where, compile_node(_FAILED))
+            errors = _buckets(state, failed, inside, start, interval)
         return [
             Bucket(start=start + number * interval, count=count, errors=errors.get(number, 0))
             for number, count in sorted(counts.items())
@@ -255,20 +258,39 @@ def _place(hit: Hit, stored: Stored) -> Place:
 def _first(state: State, query: Query, order: Order, count: int, after: Place | None) -> list[Hit]:
     """The first hits of a list, or those behind a place.
 
-    The newest of very many are looked for near the end of the window first: what is found
-    there in full is all that a list of all would begin with, and costs a fraction.
+    The newest, or oldest, of very many are looked for near that end of the window first: what is
+    found there in full is all that a list of all would begin with, and costs a fraction.
     """
     compiled, window = state.compiled(query), query.window
     start, end = window.start, window.end
-    if order == "newest" and window.on == "event" and start is not None and end is not None:
-        end = end if after is None else min(end, after.time + 1)
-        if state.searcher.num_docs >= MANY:
-            for share in SHARES:
-                near = both(compiled, between("placed", end - (end - start) // share, None))
-                hits = state.ordering(near, order).take(count, after)
-                if len(hits) == count:
-                    return hits
+    if (
+        order != "received"
+        and window.on == "event"
+        and start is not None
+        and end is not None
+        and state.searcher.num_docs >= MANY
+    ):
+        if after is not None:
+            start, end = (
+                (start, min(end, after.time + 1)) if order == "newest" else (max(start, after.time), end)
+            )
+        for share in SHARES:
+            part = (end - start) // share
+            near = (
+                between("placed", end - part, None)
+                if order == "newest"
+                else between("placed", None, start + part)
+            )
+            hits = state.ordering(both(compiled, near), order).take(count, after)
+            if len(hits) == count:
+                return hits
     return state.ordering(compiled, order).take(count, after)
+
+
+def _end(state: State, query: Query, order: Order) -> int | None:
+    """The placed time of the first or last of all matches."""
+    hits = _first(state, query, order, 1, None)
+    return hits[0].time if hits else None
 
 
 def _sighting(state: State, query: Query) -> Sighting:
@@ -289,30 +311,59 @@ def _sighting(state: State, query: Query) -> Sighting:
     )
 
 
-def _facet(state: State, compiled: tantivy.Query, field: str, limit: int) -> Facet:
-    """Exact: asks for more values until none that was left out could belong to the first."""
+def _facets(state: State, compiled: tantivy.Query, fields: Sequence[str], limit: int) -> dict[str, Facet]:
+    """Exact, all in one pass: those of which a value left out could belong to the first are asked again."""
+    found: dict[str, Facet] = {}
     size = max(4 * limit, 256)
-    while True:
-        terms = {"field": field, "size": size, "segment_size": size}
-        answer = state.searcher.aggregate(compiled, {"values": {"terms": terms}})["values"]
-        counts = [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer["buckets"]]
-        if not answer["sum_other_doc_count"] and not answer["doc_count_error_upper_bound"]:
-            return Facet(field=field, values=top(counts, limit))
+    while left := [field for field in dict.fromkeys(fields) if field not in found]:
+        asked = {field: {"terms": {"field": field, "size": size, "segment_size": size}} for field in left}
+        answers = state.searcher.aggregate(compiled, asked)
+        for field in left:
+            answer = answers[field]
+            counts = [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer["buckets"]]
+            if not answer["sum_other_doc_count"] and not answer["doc_count_error_upper_bound"]:
+                found[field] = Facet(field=field, values=top(counts, limit))
         size *= 8
+    return found
 
 
-def _buckets(state: State, compiled: tantivy.Query, start: int, interval: int) -> dict[int, int]:
-    """Facts per interval, by its number from ``start``."""
-    if start % MS == 0 and interval % MS == 0:
-        step, offset = interval // MS, (start // MS) % (interval // MS)
-        histogram = {"field": "ms", "interval": step, "offset": offset, "min_doc_count": 1}
-        answer = state.searcher.aggregate(compiled, {"times": {"histogram": histogram}})["times"]
-        return {
-            (int(bucket["key"]) - start // MS) // step: int(bucket["doc_count"])
-            for bucket in answer["buckets"]
-            if bucket["doc_count"]
-        }
-    # Below a ms the engine's doubles would misplace facts; windows this fine hold few.
+def _buckets(
+    state: State, where: tantivy.Query, inside: tantivy.Query, start: int, interval: int
+) -> dict[int, int]:
+    """Facts of a range per interval, by its number from ``start``."""
+    if interval % MS:
+        return _fine_buckets(state, both(where, inside), start, interval)
+    step, first = interval // MS, start // MS
+    histogram = {"field": "ms", "interval": step, "offset": first % step, "min_doc_count": 1}
+    answer = state.searcher.aggregate(both(where, inside), {"times": {"histogram": histogram}})["times"]
+    counts = {
+        (int(bucket["key"]) - first) // step: int(bucket["doc_count"])
+        for bucket in answer["buckets"]
+        if bucket["doc_count"]
+    }
+    return _shifted(state, where, counts, start, interval) if start % MS else counts
+
+
+def _shifted(
+    state: State, where: tantivy.Query, counts: dict[int, int], start: int, interval: int
+) -> dict[int, int]:
+    """Counts by whole ms, put right for a ``start`` inside one.
+
+    The engine counts in doubles, and by ms. Facts of the ms in which a bucket begins that came before
+    it belong to the bucket before; before the first there are none.
+    """
+    right = dict(counts)
+    for number in counts:
+        begin = start + number * interval
+        early = number and state.count(both(where, between("placed", begin - begin % MS, begin - 1)))
+        if early:
+            right[number] -= early
+            right[number - 1] = right.get(number - 1, 0) + early
+    return {number: count for number, count in right.items() if count}
+
+
+def _fine_buckets(state: State, compiled: tantivy.Query, start: int, interval: int) -> dict[int, int]:
+    """As ``_buckets`` for parts of a ms, which the engine's doubles would misplace; such windows hold few."""
     counts: dict[int, int] = {}
     after: int | None = None
     while True:

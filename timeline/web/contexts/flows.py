@@ -10,6 +10,7 @@ from timeline.answers import Coverage, DestinationAnswer, FlowsAnswer, Size
 from timeline.reading.flows import told_to_the_end
 from timeline.rebuild.flows import Flow, Spread
 from timeline.web import colours, words
+from timeline.web.contexts import marks
 from timeline.web.contexts.frame import link
 from timeline.web.contexts.graph import DESTINATION, SERVICE, graph
 from timeline.web.contexts.histogram import percent
@@ -40,6 +41,7 @@ def flows_page(answer: FlowsAnswer, params: Mapping[str, str]) -> dict[str, Any]
             for name, count in counts.items()
         ],
         "ranges": ranges("/flows", params),
+        "markers": marks.listed(answer.coverage.window),
     }
 
 
@@ -73,6 +75,7 @@ def destination_page(answer: DestinationAnswer, params: Mapping[str, str]) -> di
         "sizes": _sizes(answer.sizes),
         "search_href": _search(params, ("destination", answer.name)),
         "ranges": ranges(destination_path(answer.name), params),
+        "markers": marks.listed(answer.coverage.window, (lane.service for lane in answer.lanes)),
     }
 
 

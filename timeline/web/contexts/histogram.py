@@ -122,7 +122,7 @@ def _labelled(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     free = -1.0
     for mark in found:
         mark["label"] = ""
-        width = 0.008 * min(len(mark["title"]), 28)
+        width = 0.0065 * min(len(mark["title"]), 28)
         low = mark["share"] - width if mark["anchor"] == "end" else mark["share"]
         if low >= free:
             mark["label"] = words.middle(mark["title"], 28)

@@ -1,4 +1,4 @@
-"""Markers of deploys and changes that fall into a story, placed on its folded axis."""
+"""Markers of deploys and changes: of a range, or placed on the folded axis of a story."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from typing import Any
 from django.db import Error
 
 from timeline import markers
+from timeline.models import Marker
 from timeline.rebuild.scale import Scale
+from timeline.search.query import Window
 from timeline.web.contexts.story import x
+
+
+def listed(window: Window, services: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """The markers of a range that are about these services or about none; of all where none are given."""
+    return [_told(one) for one in _between(window.start, window.end, services)]
 
 
 def along(scale: Scale, services: Iterable[str]) -> list[dict[str, Any]]:
     """The markers between the ends of an axis that are about these services, or about none."""
     if not scale.stretches:
         return []
+    found = _between(scale.start, scale.end + 1, services)
+    return [{**_told(one), "x": x(scale.x(one.at))} for one in found if one.at >= scale.start]
+
+
+def _between(start: int | None, end: int | None, services: Iterable[str]) -> list[Marker]:
     try:
-        found = markers.between(scale.start, scale.end + 1, services=tuple(services))
+        return markers.between(start, end, services=tuple(services))
     except Error:
-        return []  # a story without them is a story all the same
-    return [
-        {
-            "at": one.at,
-            "x": x(scale.x(one.at)),
-            "title": one.title,
-            "kind": one.kind,
-            "service": one.service,
-            "url": one.url,
-        }
-        for one in found
-        if one.at >= scale.start
-    ]
+        return []  # a page without them is a page all the same
+
+
+def _told(one: Marker) -> dict[str, Any]:
+    return {"at": one.at, "title": one.title, "kind": one.kind, "service": one.service, "url": one.url}

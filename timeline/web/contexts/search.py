@@ -65,6 +65,8 @@ def search_page(
         "lines": rows.with_cells(shown, answer.facts, view["columns"], params, answer.coverage.now),
         "column_count": len(view["columns"]) + 1,
         "suggestions": [_suggestion(suggestion, asked) for suggestion in answer.suggestions],
+        "instead": [rows.row_line(row, {name: params[name] for name in CARRIED if name in params}, colours.assign(row.service for row in answer.instead if row.service)) for row in answer.instead],
+        "instead_of": _suggestion(answer.instead_of, asked) if answer.instead_of else None,
         "next_href": link("/search", params, cursor=answer.next, fact=None) if answer.next else "",
         "first_href": link("/search", params, cursor=None) if params.get("cursor") else "",
         "exports": exports("search", {name: asked[name] for name in ("q", *CARRIED) if name in asked}),

@@ -32,7 +32,11 @@ class Box {
     this.large = form.classList.contains("large");
     this.chosen = -1;
     this.asked = null;
-    this.area.addEventListener("input", () => { this.grow(); this.later(); });
+    this.area.addEventListener("input", () => {
+      this.grow();
+      if (this.offers?.some((offer) => offer.href)) this.close();  // what was asked lately completes nothing
+      this.later();
+    });
     this.area.addEventListener("focus", () => { this.grow(); if (!this.area.value) this.later(0); });
     this.area.addEventListener("blur", () => { this.close(); this.grow(); });
     this.area.addEventListener("keydown", (event) => this.key(event));
@@ -53,6 +57,7 @@ class Box {
 
   later(wait = 120) {
     clearTimeout(this.timer);
+    this.asked?.abort();  // an answer to fewer letters says nothing any more
     this.timer = setTimeout(() => this.ask(), wait);
   }
 
@@ -68,7 +73,6 @@ class Box {
       if (!response.ok || document.activeElement !== this.area) return this.close();
       const answer = await response.json();
       this.start = [...value.slice(0, selectionStart)].slice(0, answer.start).join("").length;  // characters, not code units
-      this.caret = selectionStart;
       this.show(answer.offers);
     } catch { /* another letter was typed, or the store is away: no suggestions */ }
     return undefined;
@@ -76,6 +80,7 @@ class Box {
 
   show(offers) {
     if (!offers.length) return this.close();
+    const before = this.chosen < 0 ? null : this.offers[this.chosen].text;
     this.offers = offers;
     this.chosen = -1;
     const rows = [];
@@ -95,6 +100,9 @@ class Box {
     this.list.hidden = false;
     this.area.setAttribute("aria-expanded", "true");
     this.said.textContent = `${offers.length} suggestions`;
+    const again = before === null ? -1 : offers.findIndex((offer) => offer.text === before);
+    for (let step = 0; step <= again; step += 1) this.move(1);  // what was chosen stays so
+    if (again < 0) this.area.removeAttribute("aria-activedescendant");
     return undefined;
   }
 
@@ -118,7 +126,7 @@ class Box {
 
   take(offer) {
     if (offer.href) return location.assign(offer.href);
-    const rest = this.area.value.slice(this.caret);
+    const rest = this.area.value.slice(this.area.selectionStart);
     const space = offer.kind === "value" && !rest.startsWith(" ") ? " " : "";
     this.area.value = `${this.area.value.slice(0, this.start)}${offer.text}${space}${rest}`;
     const caret = this.start + offer.text.length + space.length;
