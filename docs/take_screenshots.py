@@ -43,7 +43,10 @@ def main(base: str, link: str) -> None:
                     _take(page, base + path, f"{name}{size}-{scheme}")
                 page.goto(base + PAGES["entity"])
                 page.get_by_role("link", name="Open trace").first.click()
-                _take(page, page.url, f"trace{size}-{scheme}")
+                trace = page.url.partition("?")[0]
+                _take(page, trace, f"trace{size}-{scheme}")
+                for view in ("sequence", "graph"):
+                    _take(page, f"{trace}?view={view}", f"trace-{view}{size}-{scheme}")
                 page.goto(base + "/search?q=bet:8812+type:BetSettled+fact:event")
                 page.goto(base + str(page.locator("a[href^='/facts/']").first.get_attribute("href")))
                 _take(page, page.url, f"fact{size}-{scheme}")

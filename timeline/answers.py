@@ -12,6 +12,7 @@ import msgspec
 
 from timeline.domain import Entity, Hop, Row, Stored, Timeline
 from timeline.rebuild.flows import Flow
+from timeline.rebuild.linked import LinkedTrace
 from timeline.search import form, obstacles
 from timeline.search.query import Window
 from timeline.store.port import Bucket, Cohort, CohortQuery, Count, Facet
@@ -145,6 +146,18 @@ class FactAnswer(_Answer, frozen=True):
     neighbours: tuple[Row, ...] = ()  # same key or entity, around this one
 
 
+class UsualWait(_Answer, frozen=True):
+    """How long messages of a destination usually wait for a consumer (its group, else its service).
+
+    ``median`` is in ns, over so many ``deliveries`` of other traces.
+    """
+
+    destination: str
+    consumer: str
+    median: int
+    deliveries: int
+
+
 class TraceAnswer(_Answer, frozen=True):
     """A trace: every fact of it, the rebuilt story, and what is missing."""
 
@@ -153,6 +166,8 @@ class TraceAnswer(_Answer, frozen=True):
     timeline: Timeline
     coverage: Coverage
     partial: tuple[str, ...] = ()
+    linked: tuple[LinkedTrace, ...] = ()  # other traces, with what ties them to this one
+    usual: tuple[UsualWait, ...] = ()  # of its longest waits, where enough is known
 
 
 class EntityAnswer(_Answer, frozen=True):

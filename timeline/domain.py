@@ -21,7 +21,7 @@ Status = Literal["unset", "ok", "error"]
 EventKind = Literal["cloudevent", "log", "record", "import"]
 
 
-class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of every noun: immutable, keyword-only, compact when encoded."""
 
 

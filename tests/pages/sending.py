@@ -137,3 +137,101 @@ def send_wide_trace(node: RunningNode, trace: int, count: int) -> None:
         body = ExportTraceServiceRequest(resource_spans=[block]).SerializeToString()
         assert node.send("/v1/traces", body, PROTOBUF) == 200
     node.drained()
+
+
+def _messages(node: RunningNode, spans: dict[str, list[trace_pb2.Span]]) -> None:
+    blocks = [
+        trace_pb2.ResourceSpans(
+            resource=Resource(attributes=[attribute("service.name", service)]),
+            scope_spans=[trace_pb2.ScopeSpans(spans=rows)],
+        )
+        for service, rows in spans.items()
+    ]
+    body = ExportTraceServiceRequest(resource_spans=blocks).SerializeToString()
+    assert node.send("/v1/traces", body, PROTOBUF) == 200
+    node.drained()
+
+
+def _message_span(
+    trace: int,
+    number: int,
+    operation: str,
+    begins: int,
+    length: int,
+    topic: str,
+    parent: int = 0,
+    **more: Any,
+) -> trace_pb2.Span:
+    links = more.pop("links", ())
+    facts = {"system": "kafka", "operation": operation, "destination": topic, **more}
+    return trace_pb2.Span(
+        trace_id=trace.to_bytes(16, "big"),
+        span_id=number.to_bytes(8, "big"),
+        parent_span_id=parent.to_bytes(8, "big") if parent else b"",
+        name=f"{operation} {topic}",
+        kind=4 if operation == "send" else 5,
+        start_time_unix_nano=begins,
+        end_time_unix_nano=begins + length,
+        attributes=[attribute(MESSAGING[key], value) for key, value in facts.items()],
+        links=[
+            trace_pb2.Span.Link(trace_id=other.to_bytes(16, "big"), span_id=span.to_bytes(8, "big"))
+            for other, span in links
+        ],
+    )
+
+
+def send_batch(node: RunningNode, trace: int, count: int) -> int:
+    """A batch of ``count`` messages, each sent in a trace of its own; returns the batch's trace."""
+    start, ms = time.time_ns() - 300 * 10**9, 10**6
+    sends = [
+        _message_span(trace + n, n, "send", start + n * ms, ms, "batched", id=f"b-{n}")
+        for n in range(1, count + 1)
+    ]
+    links = [(trace + n, n) for n in range(1, count + 1)]
+    taken = _message_span(
+        trace,
+        9_000,
+        "process",
+        start + 500 * ms,
+        40 * ms,
+        "batched",
+        group="batcher",
+        batch_count=count,
+        links=links,
+    )
+    _messages(node, {"single": sends, "batcher": [taken]})
+    return trace
+
+
+def send_deliveries(node: RunningNode, trace: int, waits: list[float]) -> int:
+    """One delivery in each of as many traces, waiting so many seconds; returns the trace of the last."""
+    start, ms = time.time_ns() - 200 * 10**9, 10**6
+    sends, takes = [], []
+    for number, wait in enumerate(waits):
+        at = start + number * 50 * ms
+        sends.append(_message_span(trace + number, 1, "send", at, ms, "compared", id=f"c-{trace}-{number}"))
+        takes.append(
+            _message_span(
+                trace + number, 2, "process", at + ms + int(wait * 1000) * ms, 5 * ms, "compared", parent=1,
+                id=f"c-{trace}-{number}", group="comparer",
+            )
+        )  # fmt: skip
+    _messages(node, {"asker": sends, "comparer": takes})
+    return trace + len(waits) - 1
+
+
+def send_orphans(node: RunningNode, trace: int, count: int) -> None:
+    """Spans of which the first two name one parent and the others another; neither is ever sent."""
+    start, ms = time.time_ns() - 100 * 10**9, 10**6
+    spans = [
+        trace_pb2.Span(
+            trace_id=trace.to_bytes(16, "big"),
+            span_id=number.to_bytes(8, "big"),
+            parent_span_id=(1001 if number < 3 else 1002).to_bytes(8, "big"),
+            name=f"orphan {number}",
+            start_time_unix_nano=start + number * ms,
+            end_time_unix_nano=start + 9 * ms,
+        )
+        for number in range(1, count + 1)
+    ]
+    _messages(node, {"lonely": spans})

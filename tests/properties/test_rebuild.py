@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import NOW, entities, event, identity_of, ref, span, span_id, stored
-from timeline.domain import EventInfo, Fact, Link, Message, Stored
+from timeline.domain import Entry, EventInfo, Fact, Link, Message, Stored
 from timeline.rebuild.assemble import timeline
 from timeline.rebuild.causes import causes
 from timeline.rebuild.facts import gather, references
@@ -18,7 +19,8 @@ from timeline.rebuild.family import family
 from timeline.rebuild.hops import deliveries
 from timeline.rebuild.lanes import lanes
 from timeline.rebuild.order import ordered
-from timeline.rebuild.tree import waterfall
+from timeline.rebuild.tree import Tree
+from timeline.rebuild.waterfall import waterfall
 
 GROUPS = {"a": frozenset({"g", "h"})}
 _few = st.integers(0, 7)
@@ -157,7 +159,32 @@ def test_every_fact_stands_once_at_its_own_time_below_an_entry_that_came_before(
         assert (known[entry.fact].at, known[entry.fact].until) == (entry.at, entry.until)
         assert entry.parent is None or before[entry.parent] == entry.depth - 1
         before[entry.fact] = entry.depth
-    assert len(found.entries) == len(waterfall(found, corpus).rows)
+    _whole(waterfall(found, corpus).tree, len(found.entries))
+
+
+def _whole(kin: Tree, entries: int) -> None:
+    """Every entry once, what is below a place contiguous, and the counts those of the rows."""
+    assert entries == sum(isinstance(node, Entry) for node in kin.nodes)
+    for place, parent in enumerate(kin.parents):
+        assert kin.children[place] == len(list(kin.direct(place)))
+        assert kin.below[place] == sum(isinstance(kin.nodes[each], Entry) for each in kin.inside(place))
+        assert parent < place < kin.ends[place] <= len(kin.nodes)
+        assert parent < 0 or place in kin.inside(parent)
+
+
+@_relaxed
+@given(corpora())
+def test_the_critical_path_covers_no_moment_twice_and_ends_with_the_last_fact(corpus: list[Stored]) -> None:
+    found = waterfall(timeline("trace:1", corpus, groups=GROUPS), corpus)
+    parts = sorted(part for rows in found.critical.values() for part in rows)
+    assert all(low < high for low, high in parts)
+    assert all(before[1] <= after[0] for before, after in pairwise(parts))
+    ends = [
+        node.at if node.until is None else node.until
+        for node in found.tree.nodes
+        if isinstance(node, Entry) and node.at is not None
+    ]
+    assert not parts or max(ends) >= parts[-1][1]
 
 
 @_relaxed

@@ -10,7 +10,9 @@ from timeline.answers import EntityAnswer, FactAnswer, TraceAnswer
 from timeline.domain import Entity, Row, Span, Stored, Timeline
 from timeline.models import Arrival
 from timeline.reading.coverage import CoverageReader
+from timeline.reading.usual import UsualWaits
 from timeline.rebuild.assemble import timeline
+from timeline.rebuild.linked import linked_traces
 from timeline.search.query import (
     And,
     AttributeExists,
@@ -18,6 +20,7 @@ from timeline.search.query import (
     EntityIs,
     FieldIs,
     Node,
+    Not,
     Or,
     Query,
     Window,
@@ -45,6 +48,7 @@ class Stories:
         self._store = store
         self._coverage = coverage
         self._rules = rules
+        self._usual = UsualWaits(store)
         self._consumers: dict[tuple[str, str, int], tuple[frozenset[str], float]] = {}
 
     def fact(self, fact_id: str, *, workspace: str = "main") -> FactAnswer | None:
@@ -80,7 +84,9 @@ class Stories:
         facts, truncated = self._take(query, TRACE_LIMIT)
         if not facts:
             return None
-        closure = self._closure(facts, workspace, own_traces=False)
+        closure = self._closure(
+            facts, workspace, own_traces=False, whole=None if truncated else trace_id.lower()
+        )
         rebuilt = self._rebuild(
             f"trace:{trace_id.lower()}",
             facts,
@@ -89,7 +95,14 @@ class Stories:
             covered=not coverage.causes,
             truncated=truncated,
         )
-        return TraceAnswer(trace_id=trace_id.lower(), facts=tuple(facts), timeline=rebuilt, coverage=coverage)
+        return TraceAnswer(
+            trace_id=trace_id.lower(),
+            facts=tuple(facts),
+            timeline=rebuilt,
+            coverage=coverage,
+            linked=linked_traces(trace_id.lower(), facts, closure, rebuilt.hops),
+            usual=self._usual.of(rebuilt, trace_id.lower(), workspace),
+        )
 
     def entity(
         self,
@@ -149,12 +162,19 @@ class Stories:
         count = self._store.count(query)
         return facts, max(count.value + count.variants - limit, 0)
 
-    def _closure(self, facts: Sequence[Stored], workspace: str, *, own_traces: bool) -> list[Stored]:
+    def _closure(
+        self, facts: Sequence[Stored], workspace: str, *, own_traces: bool, whole: str | None = None
+    ) -> list[Stored]:
         """What is needed to join the hops of these facts, bounded: their traces, links both
-        ways, and whatever shares a message or event identity."""
+        ways, and whatever shares a message or event identity. ``whole`` names a trace of which
+        every fact is among these."""
         known = {stored.receipt.id for stored in facts}
         found: dict[str, Stored] = {}
         for node in _join_nodes(facts, own_traces=own_traces):
+            if (
+                whole is not None
+            ):  # its own facts are at hand: to read them again would cost as much once more
+                node = And((node, Not(FieldIs("trace_id", whole))))
             room = CLOSURE_LIMIT - len(found)
             if room <= 0:
                 break

@@ -134,7 +134,9 @@ def _shown_parents(
     cut = set(order.cut)
     for one in visible:
         for side in (one.consumer, one.receiver):
-            if side is not None and one.producer is not None and (one.producer, side) not in cut:
+            if side is None or one.producer is None or one.producer == side:
+                continue  # a span that says it took what it sent stands below nothing
+            if (one.producer, side) not in cut:
                 senders.setdefault(side, set()).add(one.producer)
     found: list[int | None] = [None] * len(known)
     for index in order.sequence:
@@ -195,21 +197,16 @@ def _entries(
         if not one.shown:
             continue
         above = kin.parent[index]
-        flags = [
-            ("late", marks.is_late(one)),
-            ("orphan", index in kin.missing),
-            (wrong.get(index, ""), index in wrong),
-            ("variant", one.variants > 0),
-            ("context", marks.is_context(one, subject)),
-            ("error", marks.status_of(one) == "error"),
-            (attempts.get(index, ""), index in attempts),
-            *(
-                (badge, True)
-                for badge in (marks.against_parent(one, known[above]) if above is not None else ())
-            ),
-            ("no time", one.at is None),
-            ("partial", one.stored.receipt.partial),
-        ]
+        status = marks.status_of(one)
+        badges = marks.badges_of(
+            one,
+            subject,
+            known[above] if above is not None else None,
+            orphan=index in kin.missing,
+            wrong=wrong.get(index, ""),
+            attempt=attempts.get(index, ""),
+            status=status,
+        )
         found.append(
             Entry(
                 at=one.at,
@@ -222,8 +219,8 @@ def _entries(
                 kind="span" if isinstance(one.fact, Span) else "event",
                 depth=depth[index],
                 parent=known[parent].id if parent is not None else None,
-                status=marks.status_of(one),
-                badges=tuple(badge for badge, holds in flags if holds),
+                status=status,
+                badges=badges,
             )
         )
     return tuple(found)

@@ -57,6 +57,41 @@ def is_context(known: Known, subject: str) -> bool:
     )
 
 
+def badges_of(
+    one: Known,
+    subject: str,
+    parent: Known | None,
+    *,
+    orphan: bool,
+    wrong: str,
+    attempt: str,
+    status: Status,
+) -> tuple[str, ...]:
+    """Everything an entry is marked with, in the order in which it is said."""
+    found: list[str] = []
+    if is_late(one):
+        found.append("late")
+    if orphan:
+        found.append("orphan")
+    if wrong:
+        found.append(wrong)
+    if one.variants > 0:
+        found.append("variant")
+    if is_context(one, subject):
+        found.append("context")
+    if status == "error":
+        found.append("error")
+    if attempt:
+        found.append(attempt)
+    if parent is not None:
+        found += against_parent(one, parent)
+    if one.at is None:
+        found.append("no time")
+    if one.stored.receipt.partial:
+        found.append("partial")
+    return tuple(found)
+
+
 def against_parent(child: Known, parent: Known) -> list[str]:
     """Children that begin before their parent or end after it, by raw times.
 
@@ -97,6 +132,8 @@ def detail_of(known: Known) -> str:
     if not text and fact.message is not None and fact.message.destination:
         place = [fact.message.destination, fact.message.partition, fact.message.offset]
         text = "/".join(str(part) for part in place if part is not None)
+    if not text:
+        return ""
     line = " ".join(text[: _DETAIL * 4].split())
     return line if len(line) <= _DETAIL else line[: _DETAIL - 1] + "…"
 

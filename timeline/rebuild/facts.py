@@ -161,7 +161,17 @@ def _adopt(found: list[Known]) -> None:
 
 def leaders(facts: Iterable[Stored]) -> dict[str, Stored]:
     """The leading content of each distinct fact by the id that ``Entry.fact`` names."""
-    return {known.id: known.stored for known in gather(facts)}
+    groups: dict[str, list[Stored]] = {}
+    for stored in facts:
+        groups.setdefault(stored.receipt.identity or stored.receipt.id, []).append(stored)
+    found: dict[str, Stored] = {}
+    for members in groups.values():
+        leader, name = members[0], members[0].receipt.id
+        if len(members) > 1:
+            leader = min(members, key=_preference)
+            name = _page_id(leader, members)
+        found[name] = leader
+    return found
 
 
 def references(known: list[Known]) -> dict[Ref, list[Known]]:

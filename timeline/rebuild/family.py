@@ -57,8 +57,7 @@ def family(known: list[Known], by_ref: dict[Ref, list[Known]]) -> Family:
         fact = one.fact
         if isinstance(fact, Span):
             trace, own = fact.ref.trace_id, fact.ref.span_id
-            twins = by_ref[(trace, own)]
-            if len(twins) > 1 and fact.kind in _ENTRY_KINDS:
+            if fact.kind in _ENTRY_KINDS and len(twins := by_ref[(trace, own)]) > 1:
                 exits = [twin for twin in twins if twin.fact.kind in _EXIT_KINDS and twin is not one]
                 if exits:
                     parent[one.index] = exits[0].index

@@ -14,8 +14,8 @@ import msgspec
 from timeline.domain import Entry, Event, Hop, Span, Stored, Timeline
 from timeline.rebuild.facts import leaders
 from timeline.rebuild.scale import Scale
-from timeline.rebuild.tree import OPEN, DrawnWait, axis_of, drawn_wait
 from timeline.rebuild.waits import waits
+from timeline.rebuild.waterfall import OPEN, DrawnWait, axis_of, drawn_wait
 from timeline.search.times import format_span
 
 MOST_ROWS = 24  # rows of one lane; what finds no room shares the last one
@@ -342,7 +342,7 @@ def lanes(
     ``fold`` folds idle time, ``fold_waits`` also where a message waited; ``keep`` names breaks, by the
     ns at which they begin, that the reader opened.
     """
-    axis = axis_of(timeline, fold=fold, fold_waits=fold_waits, keep=keep)
+    axis = axis_of(timeline, waits(timeline), fold=fold, fold_waits=fold_waits, keep=keep)
     board = _Board(timeline, leaders(facts), timeline.hops if hops is None else tuple(hops), axis)
     for entry in timeline.entries:
         board.put(entry)

@@ -205,3 +205,32 @@ def _label(at: int, start: int, step: int) -> str:
         clock = format_clock(at)
         return clock[8:] if at // SECOND == start // SECOND else clock
     return f"+{format_span(at - start)}"
+
+
+def zoomed_ticks(axis: Scale, low: float, high: float) -> tuple[Tick, ...]:
+    """Ticks for the part of an axis from ``low`` to ``high``, at their places in the view (0 to ``WIDTH``)."""
+    factor = WIDTH / (high - low)
+    parts: list[Stretch] = []
+    for stretch in axis.stretches:
+        left, right = max(stretch.x, low), min(stretch.x + stretch.width, high)
+        if left > right or (left == right and stretch.end > stretch.start):
+            continue
+        start, end = moment(axis, left), moment(axis, right)
+        if stretch.end == stretch.start:
+            start = end = stretch.start
+        parts.append(Stretch(start=start, end=end, x=(left - low) * factor, width=(right - left) * factor))
+    return _ticks(parts)
+
+
+def moment(axis: Scale, x: float) -> int:
+    """The time (ns) at a place of the axis; inside a break, in proportion."""
+    if not axis.stretches:
+        return 0
+    for place, stretch in enumerate(axis.stretches):
+        if x <= stretch.x + stretch.width or place == len(axis.stretches) - 1:
+            share = (x - stretch.x) / stretch.width if stretch.width else 0.0
+            return stretch.start + round((stretch.end - stretch.start) * min(max(share, 0.0), 1.0))
+        gap = axis.breaks[place]
+        if x < gap.x + gap.width:
+            return gap.start + round((gap.end - gap.start) * (x - gap.x) / gap.width)
+    return axis.end

@@ -149,6 +149,12 @@ def half(number: float) -> float:
 
 
 @register.filter
+def tenth(number: float) -> str:
+    """A place of the axis (0 to 1000) as a percentage."""
+    return f"{number / 10:.3f}"
+
+
+@register.filter
 def minus(number: int, other: int) -> int:
     """The difference."""
     return number - other

@@ -14,8 +14,11 @@ from timeline import wiring
 from timeline.answers import EntityAnswer, SearchAnswer, TraceAnswer
 from timeline.domain import Stored, Timeline
 from timeline.errors import BadQuery
+from timeline.export.mermaid import mermaid
 from timeline.export.writers import Header, write_csv, write_json, write_ndjson
 from timeline.models import Audit
+from timeline.rebuild.sequence import sequence
+from timeline.rebuild.waterfall import waterfall
 from timeline.web import problems
 from timeline.web.asked import ask_of, beside_of, entity_of, window_of
 from timeline.web.export_html import render
@@ -26,6 +29,7 @@ _TYPES = {
     "ndjson": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
+    "mermaid": "text/plain; charset=utf-8",
 }
 
 
@@ -40,12 +44,15 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 def export(request: HttpRequest, what: str, form: str) -> HttpResponseBase:
     """``search`` (``q``, range), ``trace`` (``id``) or ``entity`` (``entity``, range) as
-    ``json``, ``ndjson``, ``csv`` or ``html``. Raises ``BadQuery`` for anything else."""
+    ``json``, ``ndjson``, ``csv`` or ``html``; a trace also as ``mermaid``. Raises ``BadQuery`` for
+    anything else."""
     if form not in _TYPES:
         raise BadQuery(f"{form[:40]!r} is not a format", remedy=f"format is one of {', '.join(_TYPES)}")
     makers = {"search": _search, "trace": _trace, "entity": _entity}
     if what not in makers:
         raise BadQuery(f"{what[:40]!r} cannot be exported", remedy=f"it is one of {', '.join(makers)}")
+    if form == "mermaid" and what != "trace":
+        raise BadQuery("only a trace is a sequence diagram", remedy="take another format, or a trace")
     taken = makers[what](request)
     if taken is None:
         return problems.problem(
@@ -153,6 +160,15 @@ def _audited(request: HttpRequest, taken: Taken, form: str) -> Iterator[bytes]:
         )
 
 
+def _sequence(answer: SearchAnswer | TraceAnswer | EntityAnswer, facts: Iterator[Stored]) -> bytes:
+    """The sequence of a trace as Mermaid text; says at its top what it leaves out."""
+    assert isinstance(answer, TraceAnswer)  # noqa: S101 - export() lets no other come here
+    drawn = waterfall(answer.timeline, facts, fold_waits=False)
+    found = sequence(answer.timeline, drawn.facts, drawn.scale, answer.linked)
+    note = f"%% trace {answer.trace_id}: {found.folded} spans stand inside handlings\n"
+    return (note + mermaid(found, answer.timeline)).encode()
+
+
 def _written(taken: Taken, facts: Iterator[Stored], form: str) -> Iterator[bytes]:
     if form == "json":
         yield from write_json(taken.header, facts, taken.story)
@@ -160,6 +176,8 @@ def _written(taken: Taken, facts: Iterator[Stored], form: str) -> Iterator[bytes
         yield from write_ndjson(taken.header, facts, taken.story)
     elif form == "csv":
         yield from write_csv(taken.header, facts)
+    elif form == "mermaid":
+        yield _sequence(taken.answer, facts)
     else:
         held = tuple(itertools.islice(facts, HTML_LIMIT))
         header = taken.header

@@ -23,10 +23,11 @@ from timeline.web.contexts.rows import lines
 from timeline.web.contexts.search import SEALS, coverage_lines
 from timeline.web.contexts.trace import trace_page
 from timeline.web.contexts.values import attributes, pretty
+from timeline.web.held import Held
 
 WHOLE = 1_000  # facts that are written out with all their attributes
 _STATIC = Path(__file__).resolve().parent.parent / "static" / "timeline"
-_SHEETS = ("tokens", "frame", "parts", "search", "fact", "story", "entity", "export")
+_SHEETS = ("tokens", "frame", "parts", "search", "fact", "story", "trace", "sequence", "entity", "export")
 
 
 @cache
@@ -36,6 +37,13 @@ def _style() -> str:
     tokens = sheets[0]
     sheets[0] = tokens[tokens.index(":root") :]
     return "\n".join(sheets)
+
+
+@cache
+def drawing_style() -> str:
+    """What a sequence diagram needs as a file of its own: the colours, and its own sheet."""
+    tokens = (_STATIC / "css" / "tokens.css").read_text("utf-8")
+    return tokens[tokens.index(":root") :] + (_STATIC / "css" / "sequence.css").read_text("utf-8")
 
 
 @cache
@@ -58,7 +66,7 @@ def render(
     if isinstance(answer, SearchAnswer):
         context |= _search(answer, held)
     elif isinstance(answer, TraceAnswer):
-        context |= {**trace_page(answer, {"whole": "1"}), "is_trace": True}
+        context |= {**trace_page(Held(answer), {}, offline=True), "is_trace": True}
     else:
         context |= {**entity_page(answer, {"whole": "1"}), "is_entity": True}
     for line in context.get("lines", ()):

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
@@ -22,7 +21,6 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from timeline import searches, wiring
-from timeline.answers import TraceAnswer
 from timeline.domain import Entity
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.reading import watches
@@ -38,16 +36,10 @@ from timeline.web.contexts.fact import fact_page
 from timeline.web.contexts.frame import frame, kept, link
 from timeline.web.contexts.home import home_page
 from timeline.web.contexts.search import search_page, syntax_error
-from timeline.web.contexts.trace import FIRST_ROWS, rows_json, trace_page
-from timeline.web.contexts.trace import KEPT as TRACE_PARAMETERS
 from timeline.web.problems import status_of, waiting
 
 log = logging.getLogger(__name__)
 View = Callable[..., HttpResponse]
-KEPT_FOR = 15.0  # seconds in which the rows of a long trace are asked for after its page
-_long: list[
-    tuple[float, TraceAnswer]
-] = []  # the last long trace that was opened, until its rows are asked for
 
 
 def error_page(
@@ -176,41 +168,6 @@ def fact(request: HttpRequest, fact_id: str) -> HttpResponse:
     part = "timeline/_panel.html" if request.GET.get("part") == "panel" else "timeline/fact.html"
     context = {"frame": frame(request, "fact", "Fact"), **fact_page(answer, kept(request))}
     return render(request, part, context)
-
-
-@require_safe
-@answered
-def trace(request: HttpRequest, trace_id: str) -> HttpResponse:
-    """``/traces/<id>``: the waterfall, or the table, of one trace."""
-    answer = wiring.reading().trace(trace_id)
-    if answer is None:
-        return error_page(
-            request,
-            404,
-            "Nothing of this trace was seen.",
-            detail=f"No span or event names the trace {trace_id[:40]}.",
-            remedy="Paste the id into the box: the search says whether that is proof that it never came.",
-        )
-    if len(answer.facts) > FIRST_ROWS:
-        _long[:] = [(time.monotonic(), answer)]
-    params = {name: request.GET[name] for name in TRACE_PARAMETERS if request.GET.get(name)}
-    context = {"frame": frame(request, "trace", "Trace"), **trace_page(answer, params)}
-    return render(request, "timeline/trace.html", context)
-
-
-@require_safe
-@answered
-def trace_rows(request: HttpRequest, trace_id: str) -> HttpResponse:
-    """``/traces/<id>/rows``: every row as numbers, for the script that draws long traces."""
-    kept_here = [
-        answer for at, answer in _long if answer.trace_id == trace_id and time.monotonic() - at < KEPT_FOR
-    ]
-    _long.clear()
-    answer = kept_here[0] if kept_here else wiring.reading().trace(trace_id)
-    if answer is None:
-        return HttpResponse(status=404)
-    params = {name: request.GET[name] for name in TRACE_PARAMETERS if request.GET.get(name)}
-    return HttpResponse(orjson.dumps(rows_json(answer, params)), content_type="application/json")
 
 
 @require_safe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from timeline.web import account, flows, operators, pages, searching, seen
+from timeline.web import account, flows, operators, pages, searching, seen, traces
 
 page_patterns = [
     path("", pages.home, name="home"),
@@ -21,8 +21,9 @@ page_patterns = [
     path("watches/<int:pk>/remove", searching.withdraw, name="withdraw"),
     path("facts/<str:fact_id>", pages.fact, name="fact"),
     path("facts/<str:fact_id>/around", searching.around, name="around"),
-    path("traces/<str:trace_id>", pages.trace, name="trace"),
-    path("traces/<str:trace_id>/rows", pages.trace_rows, name="trace_rows"),
+    path("traces/<str:trace_id>", traces.trace, name="trace"),
+    path("traces/<str:trace_id>/rows", traces.trace_rows, name="trace_rows"),
+    path("traces/<str:trace_id>/sequence.svg", traces.sequence_svg, name="sequence_svg"),
     path("e/<str:kind>/<path:name>", pages.entity, name="entity"),
     path("flows", flows.flows, name="flows"),
     path("flows/<path:name>", flows.destination, name="destination"),

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from timeline.domain import Entry, Finding, Hop, Span, Stored, Timeline
-from timeline.rebuild.scale import WIDTH, Scale
-from timeline.rebuild.tree import DrawnWait
+from timeline.rebuild.scale import WIDTH, Scale, Tick, zoomed_ticks
+from timeline.rebuild.waterfall import DrawnWait
 from timeline.web import words
 from timeline.web.contexts.frame import link
 
@@ -27,9 +27,22 @@ def x(place: float) -> str:
     return f"{place * 100 / WIDTH:.3f}%"
 
 
-def axis(scale: Scale, params: Mapping[str, str], path: str, *, apart: float) -> dict[str, Any]:
-    """Ticks, and the breaks with links that open them; labels are ``apart`` of 1000 or more."""
+def axis(
+    scale: Scale,
+    params: Mapping[str, str],
+    path: str,
+    *,
+    apart: float,
+    zoom: tuple[float, float] = (0.0, WIDTH),
+) -> dict[str, Any]:
+    """Ticks, and the breaks with links that open them; labels are ``apart`` of 1000 or more.
+
+    ``zoom`` is the part of the axis that is looked at: ticks stand at their places in it, breaks at
+    theirs on the whole.
+    """
     opened = [text for text in params.get("open", "").split(",") if text]
+    low, by = zoom[0], WIDTH / (zoom[1] - zoom[0])
+    shown = scale.ticks if by == 1 else zoomed_ticks(scale, *zoom)
     ticks = [
         {
             "x": x(tick.x),
@@ -37,14 +50,14 @@ def axis(scale: Scale, params: Mapping[str, str], path: str, *, apart: float) ->
             "at": tick.at,
             "day": tick.day,
             "style": _style(tick.label),
-            "dx": 17 if any(abs(tick.x - gap.x - gap.width) < 4 for gap in scale.breaks) else 0,
+            "dx": 17 if any(abs(tick.x - (gap.x + gap.width - low) * by) < 4 for gap in scale.breaks) else 0,
             "anchor": "end" if tick.x > 940 else "start",
         }
-        for tick in scale.ticks
+        for tick in shown
     ]
     return {
         "ticks": ticks,
-        "labels": [ticks[place] for place in _labelled(scale, apart)],
+        "labels": [ticks[place] for place in _labelled(shown, scale, apart)],
         "breaks": [
             {
                 "x": x(gap.x),
@@ -63,14 +76,12 @@ def axis(scale: Scale, params: Mapping[str, str], path: str, *, apart: float) ->
     }  # fmt: skip
 
 
-def _labelled(scale: Scale, apart: float) -> list[int]:
+def _labelled(ticks: Sequence[Tick], scale: Scale, apart: float) -> list[int]:
     """Which ticks have room for their label: the start of each stretch before the rest."""
     starts = {stretch.start for stretch in scale.stretches}
     kept: list[int] = []
-    for place in sorted(
-        range(len(scale.ticks)), key=lambda place: (scale.ticks[place].at not in starts, place)
-    ):
-        if all(abs(scale.ticks[place].x - scale.ticks[other].x) >= apart for other in kept):
+    for place in sorted(range(len(ticks)), key=lambda place: (ticks[place].at not in starts, place)):
+        if all(abs(ticks[place].x - ticks[other].x) >= apart for other in kept):
             kept.append(place)
     return sorted(kept)
 
@@ -92,18 +103,24 @@ def opened(params: Mapping[str, str]) -> frozenset[int]:
     )
 
 
-def wait_mark(drawn: DrawnWait) -> dict[str, Any]:
-    """A wait as it is drawn; its label is beside it, or on it where it is long."""
+def wait_mark(drawn: DrawnWait, *, slow: bool = False, usual: str = "") -> dict[str, Any]:
+    """A wait as it is drawn; its label is beside it, or on it where it is long.
+
+    ``slow`` says that it is far beyond ``usual``, which is what the label ends with.
+    """
     wait = drawn.wait
-    label = f"waiting {drawn.label}" if wait.slow else drawn.label
+    slow = slow or wait.slow
+    label = f"waiting {drawn.label}{usual}" if slow else drawn.label
     return {
         "x": x(drawn.x),
         "width": x(drawn.width),
         "middle": x(drawn.x + drawn.width / 2),
         "split": x(drawn.split) if drawn.split is not None else "",
         "label": label,
-        "pill": -(-(len(label) * 63) // 10) + 14 if drawn.width > 110 and wait.slow else 0,
-        "slow": wait.slow,
+        "length": drawn.label,
+        "usual": usual,
+        "pill": -(-(len(label) * 63) // 10) + 14 if drawn.width > 110 + 6 * len(usual) and slow else 0,
+        "slow": slow,
         "open": wait.open,
         "again": wait.again,
         "messages": wait.messages if wait.messages > 1 else 0,
