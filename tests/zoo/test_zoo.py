@@ -159,6 +159,7 @@ def assert_door(answer: dict[str, Any]) -> None:
         while entry["what"] != "check out":  # a client may have spans around the one whose context goes along
             entry = entries[entry["parent"]]
         for lane, what in expected.rows(expected.DOOR):
+            assert entry is not None, f"nothing is the cause where {lane} should be: {what}"
             assert lane == entry["lane"]
             assert fnmatchcase(entry["what"], what)
             entry = entries.get(entry["parent"])
