@@ -46,7 +46,7 @@ test-fast: $(VENV)/.dev ## what needs no server and no browser
 test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
 	$(BIN)/pytest -q -m pages
 
-test-zoo: $(VENV)/.dev clients ## one story through the Kafka clients, pika, aio-pika and Redis streams, on real brokers
+test-zoo: $(VENV)/.dev clients ## one story through Kafka's three clients, pika, aio-pika, Celery, Redis streams and Django, ours and stock, on real brokers
 	$(BIN)/pytest -q tests/zoo
 
 test: ## everything

@@ -1,21 +1,33 @@
 """What happens to one order, step by step: who handles what, and what that makes.
 
 placed (paid for at the second try, watched by audit too), packed, announced, sent on by a courier; with fifty
-items counted in one batch, and an invoice nobody can read that ends among the dead letters.
+items counted in one batch, and an invoice nobody can read that ends among the dead letters. One service works
+after the other, each handling at least ``WORK`` long: from that follow the least waits in ``expected.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from opentelemetry.trace import Tracer
+from opentelemetry.sdk.trace import TracerProvider
 
 from tests.tracing.kit.transport import RefusedError, Taken, Transport
 
 ITEMS = 50
-DESTINATIONS = ("orders", "paid", "parcels", "late", "items", "invoices", "graveyard")
+WORK, ITEM_WORK = 30, 1  # ms that a handler works, and the handler of one item of the batch
+RETRY = 100  # ms between the two tries, where a transport can be told to wait
+GROUPS = {
+    "orders": ("payments", "audit"),
+    "paid": ("packing",),
+    "parcels": ("mail",),
+    "late": ("courier",),
+    "items": ("counting",),
+    "invoices": ("billing",),
+    "graveyard": ("undertaker",),
+}
 
 
 @dataclass(frozen=True)
@@ -23,13 +35,20 @@ class Stage:
     """One service at work: its transport, its own spans, and where destinations really are."""
 
     transport: Transport
-    tracer: Tracer
+    provider: TracerProvider
     place: Callable[[str], str]
     order: str
+    without: frozenset[str] = frozenset()  # destinations that nothing can reach here
 
-    def doing(self, what: str) -> AbstractContextManager[object]:
-        """A span of the application's own, about the order."""
-        return self.tracer.start_as_current_span(what, attributes={"throughline.entity.order": self.order})
+    @contextmanager
+    def doing(self, what: str, work: int = WORK) -> Iterator[None]:
+        """A span of the application's own, about the order, in which it has worked for so many ms."""
+        about = {"throughline.entity.order": self.order}
+        with self.provider.get_tracer("story").start_as_current_span(what, attributes=about):
+            until = time.time_ns() + work * 1_000_000  # by the clock that spans have
+            while (left := until - time.time_ns()) > 0:
+                time.sleep(left / 1e9)
+            yield
 
     def send(self, destination: str, *bodies: bytes, headers: object = None) -> None:
         """Send to a destination of the story."""
@@ -39,15 +58,26 @@ class Stage:
         self, destination: str, handler: Callable[[Taken], None], *, group: str, count: int = 1
     ) -> None:
         """Handle what a destination of the story holds."""
+        if destination in self.without:
+            return
         self.transport.handle(self.place(destination), handler, group=group, count=count, together=count > 1)
 
 
-def tell(service: Callable[[str], AbstractContextManager[Stage]]) -> None:
-    """The whole story; ``service(name)`` sets the stage for one service."""
-    with service("shop") as shop, shop.doing("check out"):
-        shop.send("orders", b"placed")
-        shop.send("items", *(f"item {number}".encode() for number in range(ITEMS)))
-        shop.send("invoices", b"\x00")
+Service = Callable[[str], AbstractContextManager[Stage]]
+Door = Callable[[Stage, Callable[[], None]], None]
+
+
+def tell(service: Service, enter: Door) -> None:
+    """The whole story; ``service(name)`` sets the stage, ``enter`` is how the order comes into the shop."""
+    with service("shop") as shop:
+
+        def check_out() -> None:
+            with shop.doing("check out"):
+                shop.send("orders", b"placed")
+                shop.send("items", *(f"item {number}".encode() for number in range(ITEMS)))
+                shop.send("invoices", b"\x00")
+
+        enter(shop, check_out)
     tries: list[int] = []
 
     with service("payments") as payments:
@@ -79,7 +109,7 @@ def tell(service: Callable[[str], AbstractContextManager[Stage]]) -> None:
     with service("courier") as courier:
         courier.handle("late", _just(courier, "deliver"), group="courier")
     with service("counting") as counting:
-        counting.handle("items", _just(counting, "count"), group="counting", count=ITEMS)
+        counting.handle("items", _just(counting, "count", ITEM_WORK), group="counting", count=ITEMS)
     with service("billing") as billing:
 
         def bill(taken: Taken) -> None:
@@ -91,9 +121,9 @@ def tell(service: Callable[[str], AbstractContextManager[Stage]]) -> None:
         undertaker.handle("graveyard", _just(undertaker, "bury"), group="undertaker")
 
 
-def _just(stage: Stage, what: str) -> Callable[[Taken], None]:
+def _just(stage: Stage, what: str, work: int = WORK) -> Callable[[Taken], None]:
     def handler(taken: Taken) -> None:
-        with stage.doing(what):
+        with stage.doing(what, work):
             pass
 
     return handler

@@ -127,7 +127,7 @@ class Walk:
         code, status_message = item.status.code, item.status.message
         dropped = _dropped(item.dropped_attributes_count, item.dropped_events_count, item.dropped_links_count)
         plan = self._rules.plan(attributes)
-        message, event = promote(plan.reads, attributes, kind)
+        message, event = promote(plan.reads, attributes, kind, name)
         subjects, context = entities_of(
             self._rules, plan, attributes, message=message, event=event, links=links
         )

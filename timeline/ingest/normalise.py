@@ -251,13 +251,15 @@ def reads(keys: Iterable[str]) -> Reads:
     )
 
 
-def promote(plan: Reads, attributes: Attributes, kind: str = "") -> tuple[Message | None, EventInfo | None]:
+def promote(
+    plan: Reads, attributes: Attributes, kind: str = "", name: str = ""
+) -> tuple[Message | None, EventInfo | None]:
     """The messaging facts and the event that attributes name; ``None`` where they name none.
 
-    ``kind`` is the span kind: where no operation was named, a producer sends and a consumer
-    processes.
+    ``kind`` and ``name`` are the span's: where no operation was named, a producer sends and a consumer
+    processes, unless it is called ``<destination> receive`` as by the conventions before 1.24.
     """
-    message = _message(_filled(plan.message, attributes), kind) if plan.message else None
+    message = _message(_filled(plan.message, attributes), kind, name) if plan.message else None
     if not plan.event:
         return message, None
     event = _filled(plan.event, attributes)
@@ -276,14 +278,15 @@ def _filled(
     return found
 
 
-def _message(found: dict[str, Any], kind: str) -> Message | None:
+def _message(found: dict[str, Any], kind: str, name: str) -> Message | None:
     """The message, or ``None`` where what was found makes none."""
     if not found.keys().isdisjoint(_HINTED):
         _conclude(found)
     if not found or found.keys() <= {"schema"}:
         return None  # a schema alone is no message
     if "operation" not in found and kind in ("producer", "consumer"):
-        found["operation"] = "send" if kind == "producer" else "process"
+        taken = "receive" if name.endswith(" receive") else "process"
+        found["operation"] = "send" if kind == "producer" else taken
     return Message(**found)
 
 

@@ -9,7 +9,7 @@ from timeline.rebuild import badges as marks
 from timeline.rebuild.causes import Causes, causes
 from timeline.rebuild.clock import contradicts, shifts, skews
 from timeline.rebuild.facts import Known, gather, references
-from timeline.rebuild.family import Family, family
+from timeline.rebuild.family import Family, family, read_handlings
 from timeline.rebuild.findings import judge
 from timeline.rebuild.findings.story import Story
 from timeline.rebuild.hops import Delivery, deliveries
@@ -41,6 +41,7 @@ def timeline(
     known = gather(facts, closure)
     by_ref = references(known)
     kin = family(known, by_ref)
+    read_handlings(known, kin)
     taken = deliveries(known, kin, by_ref, groups, covered)
     reasons = causes(known, kin, by_ref, taken)
     order = ordered(known, reasons.edges)

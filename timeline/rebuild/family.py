@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from timeline.domain import Span, SpanRef
-from timeline.rebuild.facts import Known, Ref
+from timeline.rebuild.facts import PRODUCING, Known, Ref
 
 _ENTRY_KINDS = ("server", "consumer")
 _EXIT_KINDS = ("client", "producer")
+_OF_CONSUMERS = ("receive", "process", "settle")
 
 
 class Family(msgspec.Struct):
@@ -78,3 +79,28 @@ def family(known: list[Known], by_ref: dict[Ref, list[Known]]) -> Family:
         else:
             missing[one.index] = SpanRef(trace_id=address[0], span_id=address[1])
     return Family(parent=parent, missing=missing, loops=loops)
+
+
+def read_handlings(known: list[Known], kin: Family) -> None:
+    """Make handlings of the receive spans that are open while their message is handled.
+
+    Some instrumentations call the span around the handler *receive*. One that is the child of the span that
+    sent its message began when the message was there already: what happens inside it is the handling.
+    """
+    for child, parent in enumerate(kin.parent):
+        above = known[parent] if parent is not None else None
+        if above is None or above.role != "receive" or known[child].role in _OF_CONSUMERS:
+            continue
+        if (
+            not isinstance(above.fact, Span)
+            or above.fact.kind != "consumer"
+            or not _inside(above, known[child])
+        ):
+            continue
+        sender = kin.parent[above.index]
+        if sender is not None and known[sender].role in PRODUCING:
+            above.role = "process"
+
+
+def _inside(above: Known, one: Known) -> bool:
+    return above.at is not None and one.at is not None and above.at <= one.at < (above.until or above.at)

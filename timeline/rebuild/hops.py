@@ -15,8 +15,10 @@ import msgspec
 from timeline.domain import Hop, Span
 from timeline.rebuild.facts import Known, Ref
 from timeline.rebuild.family import Family
-from timeline.rebuild.mentions import JoinedBy, Mention, mentions
+from timeline.rebuild.mentions import Mention, mentions
 from timeline.rebuild.publications import Ledger, Publication, ledger_of
+from timeline.rebuild.sent_on import give_back
+from timeline.rebuild.takes import Attempt, Receives, Take, Taken
 
 Outcome: TypeAlias = Literal["done", "failed", "in flight", "unconsumed", "unknown"]
 _NEGATIVE = ("nack", "reject", "abandon", "dead_letter", "deadletter", "release", "requeue")
@@ -35,64 +37,14 @@ class Delivery(msgspec.Struct, gc=False):
     consumer_key: str = ""
 
 
-class _Take(msgspec.Struct, gc=False):
-    """One consuming span taking one message."""
-
-    known: Known
-    mention: Mention
-    by: JoinedBy
-
-
-class _Attempt(msgspec.Struct, gc=False):
-    receive: _Take | None = None
-    process: _Take | None = None
-    settle: _Take | None = None
-
-
-class _Taken(msgspec.Struct, gc=False):
-    """Everything one consumer did with one message."""
-
-    publication: Publication
-    key: str
-    group: str | None
-    destination: str | None
-    receives: list[_Take] = []
-    processes: list[_Take] = []
-    settles: list[_Take] = []
-
-
-class _Receives:
-    """The receive spans of one delivery, found without looking at each."""
-
-    def __init__(self, takes: list[_Take]) -> None:
-        self.takes = sorted(takes, key=lambda take: take.known.index)
-        self.places = [take.known.index for take in self.takes]
-        self.by_index = {take.known.index: take for take in self.takes}
-        self.by_ref = {take.known.ref: take for take in reversed(self.takes)}
-
-    def of(self, process: _Take | None, family: Family) -> _Take | None:
-        """The one around or linked from the handling, else the last before it."""
-        if process is None or not self.takes:
-            return None
-        known = process.known
-        for ancestor in family.ancestors(known.index, 8):
-            if ancestor in self.by_index:
-                return self.by_index[ancestor]
-        for link in known.fact.links if isinstance(known.fact, Span) else ():
-            linked = self.by_ref.get((link.ref.trace_id, link.ref.span_id))
-            if linked is not None:
-                return linked
-        return self.takes[max(0, bisect_right(self.places, known.index) - 1)]
-
-
 class _Folder:
     """Collects what consumers took, then makes hops of it."""
 
     def __init__(self, known: list[Known], family: Family, ledger: Ledger) -> None:
         self.known, self.family, self.ledger = known, family, ledger
         self.groups = self._groups()
-        self.taken: dict[tuple[int, str | None, str], _Taken] = {}
-        self.by_span: dict[int, list[tuple[_Taken, _Take]]] = {}
+        self.taken: dict[tuple[int, str | None, str], Taken] = {}
+        self.by_span: dict[int, list[tuple[Taken, Take]]] = {}
         self.busy = {parent for parent in family.parent if parent is not None}
 
     def _groups(self) -> dict[tuple[str, str | None], str]:
@@ -112,7 +64,7 @@ class _Folder:
             inherited = self._inherited(one, named[0])
             if inherited:
                 for taken, take in inherited:
-                    self._put(taken, _Take(known=one, mention=take.mention, by=take.by), one)
+                    self._put(taken, Take(known=one, mention=take.mention, by=take.by), one)
                 return
         if one.role == "settle" and named[0].ref is None and not named[0].identified:
             return
@@ -124,13 +76,13 @@ class _Folder:
             place = (publication.number, destination, key)
             found = self.taken.get(place)
             if found is None:
-                found = self.taken[place] = _Taken(
+                found = self.taken[place] = Taken(
                     publication=publication, key=key, group=group, destination=destination,
                     receives=[], processes=[], settles=[],
                 )  # fmt: skip
-            self._put(found, _Take(known=one, mention=mention, by=by), one)
+            self._put(found, Take(known=one, mention=mention, by=by), one)
 
-    def _inherited(self, one: Known, mention: Mention) -> list[tuple[_Taken, _Take]]:
+    def _inherited(self, one: Known, mention: Mention) -> list[tuple[Taken, Take]]:
         """What the enclosing consuming span took, for a span that names no message of its own."""
         if mention.by in ("link", "batch link") or (
             mention.ref is not None and self.ledger.told_by(mention.ref)
@@ -144,19 +96,19 @@ class _Folder:
                 return rows if len(rows) == 1 or one.role == "settle" else []
         return []
 
-    def _put(self, taken: _Taken, take: _Take, one: Known) -> None:
+    def _put(self, taken: Taken, take: Take, one: Known) -> None:
         rows = {"receive": taken.receives, "process": taken.processes, "settle": taken.settles}[one.role]
         rows.append(take)
         self.by_span.setdefault(one.index, []).append((taken, take))
 
-    def attempts(self, taken: _Taken) -> list[_Attempt]:
+    def attempts(self, taken: Taken) -> list[Attempt]:
         """Handlings in order: each with the receive and the settle that belong to it."""
         outer, around = self._handlings(taken.processes)
         inside = {take.known.index for take in taken.processes}
         receives = taken.receives + around
-        found = [_Attempt(process=take) for take in outer]
+        found = [Attempt(process=take) for take in outer]
         free = {take.known.index: take for take in taken.receives}
-        receiver = _Receives(receives)
+        receiver = Receives(receives)
         for attempt in found:
             attempt.receive = receiver.of(attempt.process, self.family)
         for attempt in found:
@@ -167,12 +119,12 @@ class _Folder:
             for take in free.values()
             if not inside.intersection(self.family.ancestors(take.known.index, 8))
         ]
-        found += [_Attempt(receive=take) for take in alone]
+        found += [Attempt(receive=take) for take in alone]
         found.sort(key=lambda attempt: _order(attempt))
         self._settle(taken.settles, found)
         return found
 
-    def _handlings(self, processes: list[_Take]) -> tuple[list[_Take], list[_Take]]:
+    def _handlings(self, processes: list[Take]) -> tuple[list[Take], list[Take]]:
         """Which of nested process spans are the handlings, and which only enclose them.
 
         The outermost is the handling, unless it is a batch or holds several tries of one message.
@@ -180,7 +132,7 @@ class _Folder:
         if len(processes) < 2:
             return processes, []
         places = {take.known.index: take for take in processes}
-        inner: dict[int, list[_Take]] = {}
+        inner: dict[int, list[Take]] = {}
         nested: set[int] = set()
         for take in processes:
             for ancestor in self.family.ancestors(take.known.index, 8):
@@ -194,9 +146,9 @@ class _Folder:
         outer = [take for index, take in places.items() if index not in left_out]
         return outer, [places[index] for index in places if index in opened]
 
-    def _settle(self, settles: list[_Take], attempts: list[_Attempt]) -> None:
+    def _settle(self, settles: list[Take], attempts: list[Attempt]) -> None:
         """Give each settle span to the attempt around it, else to the last one begun before it."""
-        owner: dict[int, _Attempt] = {}
+        owner: dict[int, Attempt] = {}
         for attempt in attempts:
             for take in (attempt.process, attempt.receive):
                 if take is not None:
@@ -208,7 +160,7 @@ class _Folder:
             attempt = attempts[begun[max(0, last)][1]] if above is None else owner[above]
             attempt.settle = settle
 
-    def deliveries(self, taken: _Taken) -> list[Delivery]:
+    def deliveries(self, taken: Taken) -> list[Delivery]:
         """One delivery per attempt."""
         attempts = self.attempts(taken)
         numbers = _numbers(attempts)
@@ -218,7 +170,7 @@ class _Folder:
             for attempt, number in zip(attempts, numbers, strict=True)
         ]
 
-    def _delivery(self, taken: _Taken, attempt: _Attempt, number: int, total: int) -> Delivery:
+    def _delivery(self, taken: Taken, attempt: Attempt, number: int, total: int) -> Delivery:
         publication = taken.publication
         main = attempt.process or attempt.receive
         assert main is not None  # noqa: S101 - an attempt is made from one of them
@@ -315,12 +267,12 @@ def _negative(known: Known) -> bool:
     return text.lower().endswith(_NEGATIVE)
 
 
-def _order(attempt: _Attempt) -> tuple[int, int]:
+def _order(attempt: Attempt) -> tuple[int, int]:
     main = attempt.process or attempt.receive
     return ((main.mention.attempt or 0), main.known.index) if main else (0, 0)
 
 
-def _numbers(attempts: list[_Attempt]) -> list[int]:
+def _numbers(attempts: list[Attempt]) -> list[int]:
     """What the broker counted where it is consistent, else 1, 2, 3."""
     said = [(one.process or one.receive).mention.attempt for one in attempts]  # type: ignore[union-attr]
     told = [number for number in said if number is not None and number > 0]
@@ -368,6 +320,7 @@ def deliveries(
         for one in known:
             if one.role == role:
                 folder.take(one)
+    give_back(folder.taken.values(), folder.by_span, known, family, ledger)
     found: list[Delivery] = []
     for taken in folder.taken.values():
         found += folder.deliveries(taken)

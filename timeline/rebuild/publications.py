@@ -7,6 +7,7 @@ CloudEvents identity.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TypeAlias
 
 import msgspec
@@ -57,6 +58,7 @@ def _agrees(one: Publication, mention: Mention) -> bool:
 
 
 _Row: TypeAlias = dict[int, Publication]
+_LAYERS = 8  # of one client around one sending
 _NAMESAKES = 64  # an id that names more messages than this names none
 
 
@@ -167,7 +169,7 @@ class Ledger:
             number=len(self.all),
             fact=whole.fact,
             sender=whole.sender,
-            destination=whole.destination,
+            destination=mention.destination or whole.destination,  # a message that was sent on is elsewhere
             at=whole.at,
             facts=list(whole.facts),
         )
@@ -189,8 +191,10 @@ def _nearest(rows: list[Publication], mention: Mention, consumer: Known) -> Publ
 
 def _told(known: Known, number: int) -> Publication:
     message, event = known.fact.message or Message(), known.fact.event or EventInfo()
+    many = known.role == "send" and message.batch_count is not None and message.batch_count > 1
     return Publication(
         number=number,
+        many=many,
         fact=known.index,
         sender=known.index,
         destination=message.destination,
@@ -241,8 +245,43 @@ def _creates(ledger: Ledger, family: Family) -> dict[int, list[int]]:
     return found
 
 
+def _around(ledger: Ledger, family: Family, creates: Container[int]) -> dict[int, list[int]]:
+    """For each send span those around it that tell of the same message, as two layers of one client do."""
+    known = ledger.known
+    inside: dict[int, list[int]] = {}
+    for index, parent in enumerate(family.parent):
+        if parent is not None and known[index].role == known[parent].role == "send":
+            inside.setdefault(parent, []).append(index)
+    outer = {
+        rows[0]: parent
+        for parent, rows in inside.items()
+        if len(rows) == 1
+        and not (parent in creates or rows[0] in creates)
+        and _one_sending(known[parent], known[rows[0]])
+    }
+    found: dict[int, list[int]] = {}
+    for innermost in outer.keys() - set(outer.values()):
+        row = found[innermost] = [outer[innermost]]
+        while row[-1] in outer and len(row) < _LAYERS:
+            row.append(outer[row[-1]])
+    return found
+
+
+def _one_sending(outer: Known, inner: Known) -> bool:
+    """The inner span began inside the outer one, and nothing that both say differs."""
+    if outer.service != inner.service or outer.at is None or inner.at is None or outer.until is None:
+        return False
+    one, other = _told(outer, 0), _told(inner, 0)
+    same = (
+        one.destination == other.destination and one.many == other.many and _agrees(one, _mention_of(other))
+    )
+    return same and outer.at <= inner.at <= outer.until
+
+
 def _add_spans(ledger: Ledger, family: Family) -> None:
     known, creates = ledger.known, _creates(ledger, family)
+    around = _around(ledger, family, creates)
+    layers = {outer for row in around.values() for outer in row}
     covered = {create: send for send, rows in creates.items() for create in rows}
     for one in known:
         if one.role == "create":
@@ -257,11 +296,13 @@ def _add_spans(ledger: Ledger, family: Family) -> None:
                     made.learn(_mention_of(_told(known[send], 0)))
                     refs.append(known[send].ref)
             ledger.add(made, *refs)
-        elif one.role == "send" and one.index not in creates:
-            made = _told(one, len(ledger.all))
-            batch = one.fact.message.batch_count if one.fact.message else None
-            made.many = batch is not None and batch > 1
-            ledger.add(made, one.ref)
+        elif one.role == "send" and one.index not in creates and one.index not in layers:
+            made, outer = _told(one, len(ledger.all)), around.get(one.index, [])
+            for layer in outer:  # the message carries the innermost context; the last to end saw it arrive
+                made.facts.append(layer)
+                made.learn(_mention_of(_told(known[layer], 0)))
+            made.sender = max((one.index, *outer), key=lambda index: known[index].until or 0)
+            ledger.add(made, one.ref, *(known[layer].ref for layer in outer))
 
 
 def _add_events(ledger: Ledger) -> None:

@@ -146,6 +146,15 @@ def test_operations_use_the_five_words_of_today(
     assert operation == message({"messaging.system": "kafka"} | attributes, kind).operation
 
 
+def test_a_consumer_span_that_is_called_receive_received() -> None:
+    topic = {"messaging.system": "kafka", "messaging.destination": "bets"}
+    assert "receive" == message(topic, "consumer", "bets receive").operation
+    assert "process" == message(topic, "consumer", "bets process").operation
+    assert "send" == message(topic, "producer", "bets receive").operation
+    said = topic | {"messaging.operation": "process"}
+    assert "process" == message(said, "consumer", "bets receive").operation
+
+
 def test_events_on_spans_are_promoted() -> None:
     attributes = {
         "cloudevents.event_id": "e-1",
