@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext
 
 from tracing import dead_letters, envelope, propagation, semconv
-from tracing.entities import named
+from tracing.entities import known, named
 from tracing.headers import Headers, text
 
 KEY_TYPE = "throughline.message.key_type"
@@ -41,14 +41,19 @@ class Delivery:
     tombstone: bool = False
     attempt: int | None = None
     more: Mapping[str, Any] | None = None
+    _creation: SpanContext | Literal[False] | None = field(default=False, init=False, repr=False)
 
     def context(self) -> Context:
         """A context with the span, baggage and entities the message came with, and nothing else."""
-        return propagation.extract(self.headers)
+        came = propagation.extract(self.headers)
+        self._creation = created(came)
+        return came
 
     def creation(self) -> SpanContext | None:
         """The span that created the message, where its headers say so."""
-        return created(self.context())
+        if self._creation is False:  # asked again when it is settled
+            self._creation = created(self.context())
+        return self._creation
 
 
 def light(delivery: Delivery) -> Delivery:
@@ -93,30 +98,31 @@ def _key(key: object) -> tuple[str, str]:
     return shown, {4: "int32", 8: "int64"}.get(len(bytes(key)), "bytes")
 
 
-def content(system: str, key: object, body_size: int | None, tombstone: bool, headers: Headers) -> Attributes:
-    """Attributes of a message whoever holds it, producer or consumer."""
-    found: Attributes = {}
+def content(
+    found: Attributes, system: str, key: object, body_size: int | None, tombstone: bool, headers: Headers
+) -> None:
+    """Put in what says it of a message whoever holds it, producer or consumer."""
     if key is not None:
         shown, kind = _key(key)
         if system == "kafka":
-            found = {semconv.MESSAGING_KAFKA_MESSAGE_KEY: shown}
+            found[semconv.MESSAGING_KAFKA_MESSAGE_KEY] = shown
             if kind != "string":
                 found[KEY_TYPE] = kind
         else:
-            found = {semconv.THROUGHLINE_MESSAGE_KEY: shown}
+            found[semconv.THROUGHLINE_MESSAGE_KEY] = shown
     if body_size is not None:
         found[semconv.MESSAGING_MESSAGE_BODY_SIZE] = body_size
     if tombstone:
         found[semconv.MESSAGING_KAFKA_MESSAGE_TOMBSTONE] = True
     if len(headers) and (died := dead_letters.read(headers)):
-        found |= died.attributes()
-    return found
+        found.update(died.attributes())
 
 
-def coordinates(system: str, delivery: Delivery) -> Attributes:
-    """Everything that tells this delivery from others, its consumer group included."""
-    found = content(system, delivery.key, delivery.body_size, delivery.tombstone, delivery.headers)
-    found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = delivery.headers.size
+def coordinates(found: Attributes, system: str, delivery: Delivery) -> None:
+    """Put in everything that tells this delivery from others, its consumer group included."""
+    headers = delivery.headers
+    content(found, system, delivery.key, delivery.body_size, delivery.tombstone, headers)
+    found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = headers.size
     if delivery.group:
         found[semconv.MESSAGING_CONSUMER_GROUP_NAME] = delivery.group
     if delivery.partition is not None:
@@ -125,7 +131,6 @@ def coordinates(system: str, delivery: Delivery) -> Attributes:
         found[semconv.MESSAGING_KAFKA_OFFSET] = delivery.offset
     if delivery.more:
         found.update(delivery.more)
-    return found
 
 
 def linked(system: str, delivery: Delivery, context: Context, shared: str) -> Attributes:
@@ -133,10 +138,13 @@ def linked(system: str, delivery: Delivery, context: Context, shared: str) -> At
 
     ``context`` is the delivery's own; ``shared`` the destination that the span itself names.
     """
-    found = coordinates(system, delivery)
+    found: Attributes = {}
+    coordinates(found, system, delivery)
     found.pop(semconv.MESSAGING_CONSUMER_GROUP_NAME, None)
     if not shared:
         found[semconv.MESSAGING_DESTINATION_NAME] = delivery.destination
     if event := envelope.read(delivery.headers):
         found[semconv.MESSAGING_MESSAGE_ID] = event.id
-    return found | named(context).attributes()
+    if known(context):
+        found |= named(context).attributes()
+    return found

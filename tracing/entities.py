@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from opentelemetry import baggage, trace
-from opentelemetry.context import Context, attach, create_key, detach, get_value, set_value
+from opentelemetry.context import Context, attach, create_key, detach, get_current, get_value, set_value
 from opentelemetry.sdk.trace import Span, SpanProcessor
 
 from tracing import semconv
@@ -75,7 +75,8 @@ def named(context: Context | None = None) -> Named:
 
 def known(context: Context | None = None) -> bool:
     """Whether this context may have entities at all; cheaper than asking which."""
-    return get_value(_KEY, context) is not None or bool(baggage.get_all(context))
+    here = get_current() if context is None else context
+    return _KEY in here or bool(baggage.get_all(here))
 
 
 def _arrived(own: Named, key: str, value: str) -> Named:

@@ -31,11 +31,6 @@ class Patches:
         setattr(owner, name, make(original))
         self._undo.append(lambda: setattr(owner, name, own) if own is not None else delattr(owner, name))
 
-    def attribute(self, owner: type, name: str, value: Any) -> None:
-        """Give the class something it has not got."""
-        setattr(owner, name, value)
-        self._undo.append(lambda: delattr(owner, name))
-
     def everywhere(self, original: type, ours: type, *, leave: str = "") -> None:
         """Put our class in every place of every loaded module that holds the original one.
 

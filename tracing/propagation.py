@@ -204,24 +204,28 @@ def inject(headers: Headers, context: Context | None = None) -> None:
     """
     try:
         here = get_current() if context is None else context
-        span = trace.get_current_span(here).get_span_context()
-        if not span.is_valid:
-            return
-        if len(headers):
-            for stale in (ELASTIC, TRACESTATE, BAGGAGE):
-                headers.remove(stale)
-        headers.set(TRACEPARENT, format_traceparent(span))
-        if span.trace_state and (state := cut_tracestate(span.trace_state.items())):
-            headers.set(TRACESTATE, state)
-        carried = baggage.get_all(here)
-        if not carried and not entities.known(here):
-            return
-        members = {key: value for key, value in carried.items() if not key.startswith(entities.SUBJECT)}
-        # the application's own members first: where the limits bite, ours give way
-        if line := format_baggage(members | entities.leave(here), _kept_properties(members, here)):
-            headers.set(BAGGAGE, line)
+        carry(headers, trace.get_current_span(here).get_span_context(), here)
     except Exception:  # noqa: BLE001  hot: as guarded does
         lost("inject")
+
+
+def carry(headers: Headers, span: SpanContext, here: Context) -> None:
+    """As ``inject``, for a span that is not current; may raise."""
+    if not span.is_valid:
+        return
+    if len(headers):
+        for stale in (ELASTIC, TRACESTATE, BAGGAGE):
+            headers.remove(stale)
+    headers.set(TRACEPARENT, format_traceparent(span))
+    if span.trace_state and (state := cut_tracestate(span.trace_state.items())):
+        headers.set(TRACESTATE, state)
+    if not entities.known(here):
+        return
+    carried = baggage.get_all(here)
+    members = {key: value for key, value in carried.items() if not key.startswith(entities.SUBJECT)}
+    # the application's own members first: where the limits bite, ours give way
+    if line := format_baggage(members | entities.leave(here), _kept_properties(members, here)):
+        headers.set(BAGGAGE, line)
 
 
 @contextmanager
