@@ -24,7 +24,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span
 
 from tracing import semconv
 from tracing.delivery import Delivery, light
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.spans import MOST_LINKS, Messaging, Processing
 
 REMEMBERED = 2_000  # messages whose batch and attempts are kept in mind
@@ -113,8 +113,8 @@ class Handover:
 
         ``attempt`` is counted here where it is not given: the same place again is the next one.
         """
-        with guarded("process span"):
-            found = self._open.get(self._owner())
+        try:
+            found = self._open.get(self._owner()) if self._open else None
             if found is not None:
                 self._leave()
                 if found.place == place(delivery):
@@ -124,6 +124,8 @@ class Handover:
                     return found.processing
                 found.processing.end()
             return self._begin(delivery, attempt)
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("process span")
         return self.spans.process(delivery, attempt=attempt or 1)
 
     def finish(self, error: object = None, owner: Hashable = None) -> None:

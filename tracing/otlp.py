@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanKind
 
 MOST_KEPT = 2_048  # attributes, of which each is written once
-_LONGEST_KEPT = 256  # characters of such an attribute's value
+_LONGEST_KEPT, _LARGEST_KEPT = 256, 65_536  # characters of such an attribute's value, or the number itself
 _KINDS = {
     SpanKind.INTERNAL: 1,
     SpanKind.SERVER: 2,
@@ -130,7 +130,9 @@ def _link(link: Link) -> bytes:
     return ids + _pairs(b"\x22", link.attributes) + dropped + flags
 
 
-_kept: dict[tuple[bytes, str, str], bytes] = {}
+Kept = dict[tuple[bytes, str, Any], bytes]
+_kept: Kept = {}  # attributes of text
+_kept_numbers: Kept = {}
 
 
 def _pairs(tag: bytes, attributes: Mapping[str, Any] | None) -> bytes:
@@ -141,19 +143,27 @@ def _pairs(tag: bytes, attributes: Mapping[str, Any] | None) -> bytes:
     # the SDK's mapping is slow to walk and quick to copy
     copied: dict[str, Any] = attributes.copy() if hasattr(attributes, "copy") else dict(attributes)
     for key, value in copied.items():
-        if type(value) is not str:
-            parts.append(_field(tag, _text(b"\x0a", key) + _field(b"\x12", _value(value))))
-        elif (found := _kept.get((tag, key, value))) is not None:
-            parts.append(found)
+        kind = type(value)
+        if kind is str:
+            kept, keep = _kept, len(value) <= _LONGEST_KEPT
+        elif kind is int:  # not bool: True is the same key as 1
+            kept, keep = _kept_numbers, -_LARGEST_KEPT <= value <= _LARGEST_KEPT
         else:
-            # an empty string is said all the same: it is the one that is set of several kinds
-            made = _field(tag, _text(b"\x0a", key) + _field(b"\x12", _field(b"\x0a", value.encode())))
-            parts.append(made)
-            if len(value) <= _LONGEST_KEPT:
-                if len(_kept) >= MOST_KEPT:
-                    _kept.clear()
-                _kept[tag, key, value] = made
+            parts.append(_pair(tag, key, value))
+            continue
+        written = kept.get((tag, key, value)) if keep else None
+        if written is None:
+            written = _pair(tag, key, value)
+            if keep:
+                if len(kept) >= MOST_KEPT:
+                    kept.clear()
+                kept[tag, key, value] = written
+        parts.append(written)
     return b"".join(parts)
+
+
+def _pair(tag: bytes, key: str, value: Any) -> bytes:
+    return _field(tag, _text(b"\x0a", key) + _field(b"\x12", _value(value)))
 
 
 def _value(value: Any) -> bytes:

@@ -28,6 +28,7 @@ MOST_MEMBERS, LONGEST_STATE, LONG_MEMBER = 32, 512, 128
 MOST_BAGGAGE_MEMBERS, MOST_BAGGAGE_BYTES = 64, 8192
 
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_FLAGS = [TraceFlags(one) for one in range(KNOWN_FLAGS + 1)]
 _STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}")
 _STATE_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
 _BAGGAGE_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -50,9 +51,7 @@ def parse_traceparent(value: str) -> SpanContext | None:
     trace_number, span_number = int(trace_id, 16), int(span_id, 16)
     if version == "ff" or (version == "00" and more) or not trace_number or not span_number:
         return None
-    return SpanContext(
-        trace_number, span_number, is_remote=True, trace_flags=TraceFlags(int(flags, 16) & KNOWN_FLAGS)
-    )
+    return SpanContext(trace_number, span_number, True, _FLAGS[int(flags, 16) & KNOWN_FLAGS])
 
 
 def format_traceparent(context: SpanContext) -> str:

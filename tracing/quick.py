@@ -11,22 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from threading import Lock
+from time import time_ns
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, Tracer
 from opentelemetry.sdk.trace import Span as SdkSpan
-from opentelemetry.sdk.trace import SpanLimits, Tracer
 from opentelemetry.sdk.trace import TracerProvider as SdkProvider
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
     Span,
     SpanContext,
     SpanKind,
+    Status,
     TraceFlags,
     TracerProvider,
     get_current_span,
@@ -38,6 +42,11 @@ _NAME = "throughline.tracing"
 _FEW = 64  # attributes of a span that the limits need not be asked for
 _PLAIN = frozenset({str, int, bool, float, bytes})  # values that the SDK takes as they are
 _NOTHING = BoundedAttributes(immutable=True)
+# what a span has of its own; the rest is its tracer's
+_OWN = {
+    *("_name", "_kind", "_parent", "_context", "_resource", "_start_time"),
+    *("_lock", "_attributes", "_events", "_links"),
+}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _SAMPLED_RANDOM = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 
@@ -56,11 +65,12 @@ def link(context: SpanContext, attributes: dict[str, Any] | None = None) -> Link
 class Spans:
     """Starts the spans of one client; safe to share between threads."""
 
-    __slots__ = ("_provider", "_quick", "_settled", "_tracer")
+    __slots__ = ("_mould", "_quick", "_settled", "_tracer")
+
+    _mould: _Mould
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
         """``provider`` where the global one is not meant, which may come later."""
-        self._provider = provider
         self._tracer = trace.get_tracer(_NAME, tracer_provider=provider, schema_url=SCHEMA_URL)
         self._quick: Any = None
         self._settled = False
@@ -89,9 +99,9 @@ class Spans:
         ):
             parent = get_current_span(context).get_span_context()
             if not parent.is_valid:
-                return _made(tracer, name, kind, attributes, links, context, None, start)
+                return self._mould.span(name, kind, attributes, links, context, None, start)
             if parent.trace_flags & 1:
-                return _made(tracer, name, kind, attributes, links, context, parent, start)
+                return self._mould.span(name, kind, attributes, links, context, parent, start)
         return self._tracer.start_span(
             name, context=context, kind=kind, attributes=attributes, links=links, start_time=start
         )
@@ -105,7 +115,7 @@ class Spans:
                 return None
             found = provider.get_tracer(_NAME, schema_url=SCHEMA_URL)
         if type(found) is Tracer and _usual(found) and _alike():
-            self._quick = found
+            self._quick, self._mould = found, _Mould(found)
         self._settled = True
         return self._quick
 
@@ -123,42 +133,71 @@ class _Quick(SdkSpan):
                     return
         super().set_attributes(attributes)
 
+    def _readable_span(self) -> ReadableSpan:
+        """What processors get: no copy, as a span that has ended takes nothing more."""
+        return self
 
-def _made(
-    tracer: Any,
-    name: str,
-    kind: SpanKind,
-    attributes: dict[str, Any],
-    links: Sequence[Link],
-    context: Context | None,
-    parent: SpanContext | None,
-    start: int | None,
-) -> Span:
-    ids = tracer.id_generator
-    if parent is None:
-        random = ids.is_trace_id_random()
-        trace_id, state = ids.generate_trace_id(), None
-    else:
-        random = parent.trace_flags & TraceFlags.RANDOM_TRACE_ID
-        trace_id, state = parent.trace_id, parent.trace_state
-    flags = _SAMPLED_RANDOM if random else _SAMPLED
-    span = _Quick(
-        name,
-        SpanContext(trace_id, ids.generate_span_id(), False, flags, state),
-        parent,
-        tracer.sampler,
-        resource=tracer.resource,
-        kind=kind,
-        span_processor=tracer.span_processor,
-        instrumentation_info=tracer.instrumentation_info,
-        limits=tracer._span_limits,
-        instrumentation_scope=tracer._instrumentation_scope,
-    )
-    span._attributes._dict = attributes  # type: ignore[union-attr]
-    if links:
-        span._links.extend(links)  # type: ignore[attr-defined]
-    span.start(start, context)
-    return span
+
+class _Mould:
+    """What all spans of a tracer have in common, taken from one that the SDK's own constructor has made."""
+
+    __slots__ = ("_limits", "_shared", "_tracer")
+
+    def __init__(self, tracer: Any) -> None:
+        """Raises where spans hold anything that they could not share."""
+        told = {
+            "sampler": tracer.sampler,
+            "span_processor": tracer.span_processor,
+            "instrumentation_info": tracer.instrumentation_info,
+            "limits": tracer._span_limits,
+            "instrumentation_scope": tracer._instrumentation_scope,
+        }
+        first = _Quick("", SpanContext(1, 1, False), resource=tracer.resource, **told)
+        self._shared = {key: value for key, value in vars(first).items() if key not in _OWN}
+        given = set(map(id, told.values()))
+        for key, value in self._shared.items():
+            if not (value is None or type(value) in (bool, Status) or id(value) in given):
+                raise TypeError(f"{key} is a span's own")
+        self._tracer, self._limits = tracer, tracer._span_limits
+
+    def span(
+        self,
+        name: str,
+        kind: SpanKind,
+        attributes: dict[str, Any],
+        links: Sequence[Link],
+        context: Context | None,
+        parent: SpanContext | None,
+        start: int | None,
+    ) -> Span:
+        """A started span; ``parent`` is that of ``context``, where it has one."""
+        tracer, limits = self._tracer, self._limits
+        ids = tracer.id_generator
+        if parent is None:
+            random = ids.is_trace_id_random()
+            trace_id, state = ids.generate_trace_id(), None
+        else:
+            random = parent.trace_flags & TraceFlags.RANDOM_TRACE_ID
+            trace_id, state = parent.trace_id, parent.trace_state
+        flags = _SAMPLED_RANDOM if random else _SAMPLED
+        span: Any = object.__new__(_Quick)
+        own = span.__dict__
+        own.update(self._shared)
+        own["_name"], own["_kind"], own["_parent"] = name, kind, parent
+        own["_context"] = SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
+        own["_resource"] = tracer.resource  # another one after a fork
+        own["_lock"] = Lock()
+        own["_attributes"] = told = BoundedAttributes(limits.max_span_attributes, immutable=False)
+        told._dict = attributes
+        own["_events"] = BoundedList(limits.max_events)
+        linked: Any = BoundedList(limits.max_links)
+        if links:
+            linked.extend(links)
+        own["_links"] = linked
+        own["_start_time"] = time_ns() if start is None else start
+        span._span_processor.on_start(span, parent_context=context)
+        started: Span = span
+        return started
 
 
 def _usual(tracer: Any) -> bool:
@@ -192,7 +231,7 @@ def _told(*, quick: bool) -> list[Any]:
     said = {"text": "a", "number": 1, "yes": True}
     links = [link(sender), link(sender, {"a": "b"})]
     if quick:
-        span: Any = _made(tracer, "a", SpanKind.CONSUMER, said, links, context, sender, 1)
+        span: Any = _Mould(tracer).span("a", SpanKind.CONSUMER, said, links, context, sender, 1)
     else:
         span = tracer.start_span("a", context, SpanKind.CONSUMER, said, links, 1)
     span.set_attributes({"text": "b", "more": 2})

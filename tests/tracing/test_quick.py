@@ -196,7 +196,7 @@ def test_an_sdk_whose_spans_are_built_in_another_way_is_left_alone(monkeypatch: 
         raise TypeError("another version")
 
     quick._alike.cache_clear()
-    monkeypatch.setattr(quick, "_made", other)
+    monkeypatch.setattr(quick._Mould, "span", other)
     try:
         ours, _ = Bench().both(ATTRIBUTES)
         assert not made_by_us(ours)

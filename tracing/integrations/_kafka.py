@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.trace import TracerProvider
 
 from tracing.dead_letters import mark
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.handover import Handover
 from tracing.headers import Headers, text
 from tracing.options import Options
@@ -64,8 +64,8 @@ def record_delivery(record: Any, group: str = "", *, body: bool = False) -> Deli
 
     ``body`` keeps the body too, for a span that shows it.
     """
-    with guarded("kafka message"):
-        length = record.serialized_value_size
+    try:
+        length, value = record.serialized_value_size, record.value
         return Delivery(
             destination=record.topic,
             headers=Headers(record.headers),
@@ -73,10 +73,12 @@ def record_delivery(record: Any, group: str = "", *, body: bool = False) -> Deli
             partition=record.partition,
             offset=record.offset,
             group=group,
-            body=record.value if body else None,
+            body=value if body else None,
             body_size=length if length is not None and length >= 0 else None,
-            tombstone=record.value is None,
+            tombstone=value is None,
         )
+    except Exception:  # noqa: BLE001  hot: as guarded does
+        lost("kafka message")
     return Delivery(destination="")
 
 
