@@ -8,8 +8,7 @@ their limits, and neither raises: what is malformed is ignored and counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -227,14 +226,19 @@ def carry(headers: Headers, span: SpanContext, here: Context) -> None:
         headers.set(BAGGAGE, line)
 
 
-@contextmanager
-def attached(context: Context) -> Iterator[None]:
+class attached:  # noqa: N801  used like a statement, as contextlib.suppress is
     """Work inside a context that was kept or extracted; the former one is current again afterwards."""
-    token = attach(context)
-    try:
-        yield
-    finally:
-        detach(token)
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = attach(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        detach(self._token)
 
 
 def _kept_properties(members: Mapping[str, object], context: Context) -> dict[str, str]:

@@ -24,7 +24,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
 
-from tracing import envelope, propagation, quick, semconv
+from tracing import envelope, forking, propagation, quick, semconv
 from tracing.delivery import Attributes, Delivery, content, coordinates, created, key_text, key_type, linked
 from tracing.envelope import Envelope
 from tracing.guard import guarded, lost
@@ -41,11 +41,12 @@ MOST_LINKS = 128  # the SDK's own limit for links
 class Sending:
     """A send span that waits for the broker's answer; ``end`` may be called from any thread, once."""
 
-    __slots__ = ("_header_bytes", "span")
+    __slots__ = ("_generation", "_header_bytes", "span")
 
     def __init__(self, span: Span = trace.INVALID_SPAN, header_bytes: int = 0) -> None:
         self.span = span
         self._header_bytes = header_bytes
+        self._generation = forking.generation
 
     def end(
         self,
@@ -56,6 +57,8 @@ class Sending:
         error: object = None,
     ) -> None:
         """Close the span with where the message went, or with why it did not go."""
+        if self._generation != forking.generation:
+            return  # the parent process tells of it
         try:
             answer: Attributes = {}
             if self._header_bytes:
@@ -82,15 +85,18 @@ class Processing:
     records the handler's exception, which goes on. ``end`` counts once.
     """
 
-    __slots__ = ("_token", "context", "span")
+    __slots__ = ("_generation", "_token", "context", "span")
 
     def __init__(self, span: Span, context: Context) -> None:
         self.span = span
         self.context = context
+        self._generation = forking.generation
         self._token: Token[Context] | None = None
 
     def end(self, error: object = None) -> None:
-        """Close the span, with the handler's error where there is one."""
+        """Close the span, with the handler's error where there is one; in a forked child that is its parent's to do."""
+        if self._generation != forking.generation:
+            return
         try:
             if self.span.is_recording():
                 # GeneratorExit and KeyboardInterrupt end a handler, they do not say that it failed
@@ -251,24 +257,26 @@ class Messaging:
         error: object = None,
         more: Attributes | None = None,
     ) -> None:
-        """Record that messages were settled (committed, acknowledged, rejected), linked to each."""
+        """Record that messages were settled (committed, acknowledged, rejected), linked to each; 128 in a span."""
         with guarded("settle span"):
-            if not deliveries:
-                return
-            if len(deliveries) > 1:
-                span = self._batch("settle", name, deliveries, start=start, more=more)
-            else:
-                (delivery,) = deliveries
-                made = delivery.creation()
-                title, attributes = self._of("settle", name, delivery.destination)
-                coordinates(attributes, self._system, delivery)
-                if more:
-                    attributes.update(more)
-                links = [quick.link(made)] if made else []
-                span = self._spans.start(title, SpanKind.CLIENT, attributes, links=links, start=start)
-            if error is not None:
-                _failed(span, error)
-            span.end()
+            for first in range(0, len(deliveries), MOST_LINKS):
+                rows = deliveries[first : first + MOST_LINKS]
+                if len(rows) > 1:
+                    span = self._batch("settle", name, rows, start=start, more=more)
+                else:
+                    span = self._settled(rows[0], name, start, more)
+                if error is not None:
+                    _failed(span, error)
+                span.end()
+
+    def _settled(self, delivery: Delivery, name: str, start: int | None, more: Attributes | None) -> Span:
+        title, attributes = self._of("settle", name, delivery.destination)
+        coordinates(attributes, self._system, delivery)
+        if more:
+            attributes.update(more)
+        made = delivery.creation()
+        links = [quick.link(made)] if made else []
+        return self._spans.start(title, SpanKind.CLIENT, attributes, links=links, start=start)
 
     def _of(self, operation: str, name: str, destination: str) -> tuple[str, Attributes]:
         """The name of such a span, and what every one of them says; a fresh dict."""

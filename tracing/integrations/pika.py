@@ -47,8 +47,7 @@ _patches = Patches()
 
 def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
-    channels.given[:] = provider, options
-    channels.forget()
+    channels.clients.use(provider, options)
 
 
 def instrument(provider: TracerProvider | None = None, options: Options | None = None) -> None:
