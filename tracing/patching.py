@@ -50,7 +50,7 @@ class Patches:
 
     def derived(self, ours: type, told: Mapping[str, Any], *, leave: str = "") -> None:
         """Put a class made from ours, with these attributes, in every place of the client's class it extends."""
-        original = ours.__mro__[1]
+        original = next(one for one in ours.__mro__[1:] if one.__module__.partition(".")[0] != __package__)
         made = type(original.__name__, (ours,), {**told, "__module__": original.__module__})
         self.everywhere(original, made, leave=leave)
 
