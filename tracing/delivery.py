@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext
 
 from tracing import dead_letters, envelope, propagation, semconv
 from tracing.entities import known, named
 from tracing.headers import Headers, text
+from tracing.quick import SPAN
 
 KEY_TYPE = "throughline.message.key_type"
 LONGEST_KEY = 256
@@ -70,8 +70,8 @@ def light(delivery: Delivery) -> Delivery:
 
 def created(context: Context) -> SpanContext | None:
     """The span of an extracted context, where it has one."""
-    found = trace.get_current_span(context)
-    return None if found is trace.INVALID_SPAN else found.get_span_context()
+    found = context.get(SPAN)
+    return found.get_span_context() if isinstance(found, Span) and found is not INVALID_SPAN else None
 
 
 def key_text(key: object) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanKind
 
-MOST_KEPT = 2_048  # attributes, of which each is written once
-_LONGEST_KEPT, _LARGEST_KEPT = 256, 65_536  # characters of such an attribute's value, or the number itself
+MOST_KEYS, MOST_VALUES = 512, 64  # attributes that are written once, and values of each
+_LONGEST_KEPT = 256  # bytes of such an attribute
 _KINDS = {
     SpanKind.INTERNAL: 1,
     SpanKind.SERVER: 2,
@@ -130,7 +130,7 @@ def _link(link: Link) -> bytes:
     return ids + _pairs(b"\x22", link.attributes) + dropped + flags
 
 
-Kept = dict[tuple[bytes, str, Any], bytes]
+Kept = dict[tuple[bytes, str], dict[Any, bytes]]  # by tag and key, and by value
 _kept: Kept = {}  # attributes of text
 _kept_numbers: Kept = {}
 
@@ -145,21 +145,31 @@ def _pairs(tag: bytes, attributes: Mapping[str, Any] | None) -> bytes:
     for key, value in copied.items():
         kind = type(value)
         if kind is str:
-            kept, keep = _kept, len(value) <= _LONGEST_KEPT
+            kept = _kept.get((tag, key))
         elif kind is int:  # not bool: True is the same key as 1
-            kept, keep = _kept_numbers, -_LARGEST_KEPT <= value <= _LARGEST_KEPT
+            kept = _kept_numbers.get((tag, key))
         else:
             parts.append(_pair(tag, key, value))
             continue
-        written = kept.get((tag, key, value)) if keep else None
+        written = kept.get(value) if kept is not None else None
         if written is None:
-            written = _pair(tag, key, value)
-            if keep:
-                if len(kept) >= MOST_KEPT:
-                    kept.clear()
-                kept[tag, key, value] = written
+            written = _keep(_kept if kind is str else _kept_numbers, tag, key, value)
         parts.append(written)
     return b"".join(parts)
+
+
+def _keep(kept: Kept, tag: bytes, key: str, value: Any) -> bytes:
+    """An attribute that was not written before; what comes in too many values is not kept at all."""
+    written = _pair(tag, key, value)
+    if len(written) <= _LONGEST_KEPT:
+        values = kept.get((tag, key))
+        if values is None:
+            if len(kept) >= MOST_KEYS:
+                kept.clear()
+            values = kept[tag, key] = {}
+        if len(values) < MOST_VALUES:
+            values[value] = written
+    return written
 
 
 def _pair(tag: bytes, key: str, value: Any) -> bytes:

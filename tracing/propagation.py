@@ -19,6 +19,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from tracing import entities
 from tracing.guard import lost
 from tracing.headers import Headers
+from tracing.quick import with_span
 
 TRACEPARENT, TRACESTATE, BAGGAGE = "traceparent", "tracestate", "baggage"
 ELASTIC = "elasticapmtraceparent"  # what Elastic's agents wrote before the W3C's name
@@ -179,7 +180,7 @@ def extract(carrier: Mapping[Any, Any] | Iterable[Any] | None, context: Context 
         headers = carrier if isinstance(carrier, Headers) else Headers(carrier)
         found = base
         if remote := _remote(headers):
-            found = trace.set_span_in_context(NonRecordingSpan(remote), found)
+            found = with_span(NonRecordingSpan(remote), found)
         if context is None and BAGGAGE not in headers.names():
             return found
         members = parse_baggage(headers.all(BAGGAGE))

@@ -17,7 +17,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, Tracer
 from opentelemetry.sdk.trace import Span as SdkSpan
@@ -33,7 +33,6 @@ from opentelemetry.trace import (
     Status,
     TraceFlags,
     TracerProvider,
-    get_current_span,
 )
 from opentelemetry.util.types import AnyValue
 
@@ -41,6 +40,8 @@ SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 _NAME = "throughline.tracing"
 _FEW = 64  # attributes of a span that the limits need not be asked for
 _PLAIN = frozenset({str, int, bool, float, bytes})  # values that the SDK takes as they are
+# under which the API keeps the current span
+SPAN = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 _NOTHING = BoundedAttributes(immutable=True)
 # what a span has of its own; the rest is its tracer's
 _OWN = {
@@ -49,6 +50,11 @@ _OWN = {
 }
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _SAMPLED_RANDOM = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
+
+
+def with_span(span: Span, context: Context) -> Context:
+    """As ``trace.set_span_in_context``."""
+    return Context({**context, SPAN: span})
 
 
 def link(context: SpanContext, attributes: dict[str, Any] | None = None) -> Link:
@@ -97,8 +103,9 @@ class Spans:
             and len(attributes) <= _FEW
             and _PLAIN.issuperset(map(type, attributes.values()))
         ):
-            parent = get_current_span(context).get_span_context()
-            if not parent.is_valid:
+            around = (get_current() if context is None else context).get(SPAN)
+            parent = around.get_span_context() if isinstance(around, Span) else None
+            if parent is None or not parent.is_valid:
                 return self._mould.span(name, kind, attributes, links, context, None, start)
             if parent.trace_flags & 1:
                 return self._mould.span(name, kind, attributes, links, context, parent, start)

@@ -20,7 +20,6 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
 
@@ -43,7 +42,7 @@ class Sending:
 
     __slots__ = ("_generation", "_header_bytes", "span")
 
-    def __init__(self, span: Span = trace.INVALID_SPAN, header_bytes: int = 0) -> None:
+    def __init__(self, span: Span = INVALID_SPAN, header_bytes: int = 0) -> None:
         self.span = span
         self._header_bytes = header_bytes
         self._generation = forking.generation
@@ -219,13 +218,13 @@ class Messaging:
         context = get_current()
         try:
             came = delivery.context()
-            ambient = trace.get_current_span(context)
-            if ambient is not INVALID_SPAN and ambient.get_span_context().is_valid:
-                parent = trace.set_span_in_context(ambient, came)
+            ambient = context.get(quick.SPAN)
+            if isinstance(ambient, Span) and ambient.get_span_context().is_valid:
+                parent = quick.with_span(ambient, came)
             elif self._options.parent:
                 parent = came
             else:
-                parent = trace.set_span_in_context(INVALID_SPAN, came)
+                parent = quick.with_span(INVALID_SPAN, came)
             title, attributes = self._of("process", name, delivery.destination)
             coordinates(attributes, self._system, delivery)
             attributes[semconv.THROUGHLINE_MESSAGE_ATTEMPT] = delivery.attempt or attempt
@@ -242,7 +241,7 @@ class Messaging:
             span = self._spans.start(
                 title, SpanKind.CONSUMER, attributes, links=links, context=parent, start=start
             )
-            context = trace.set_span_in_context(span, came)
+            context = quick.with_span(span, came)
             if event is not None:
                 context = envelope.within(event, context)
         except Exception:  # noqa: BLE001  hot: as guarded does

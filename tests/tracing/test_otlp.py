@@ -104,13 +104,16 @@ def test_resources_and_scopes_are_told_apart() -> None:
 
 
 def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp, "MOST_KEPT", 10)
+    monkeypatch.setattr(otlp, "MOST_KEYS", 10)
+    monkeypatch.setattr(otlp, "_kept", {})
     memory = Memory()
-    for number in range(50):
-        memory.tracer.start_span("a", attributes={"id": str(number), "long": "x" * 1000}).end()
+    for number in range(otlp.MOST_VALUES + 50):
+        told = {"id": str(number), "long": "x" * 1000, f"key-{number}": "a", "yes": True, "one": 1}
+        memory.tracer.start_span("a", attributes=told).end()
     assert encode_spans(memory.spans()) == decoded(memory.spans())
     assert len(otlp._kept) <= 10
-    assert not any(len(value) > 256 for _, _, value in otlp._kept)
+    assert all(len(values) <= otlp.MOST_VALUES for values in otlp._kept.values())
+    assert not any("long" in place and values for place, values in otlp._kept.items())
 
 
 def test_an_exporter_that_encodes_in_another_way_keeps_its_own() -> None:
