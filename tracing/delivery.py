@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext
@@ -41,18 +41,23 @@ class Delivery:
     tombstone: bool = False
     attempt: int | None = None
     more: Mapping[str, Any] | None = None
-    _creation: SpanContext | Literal[False] | None = field(default=False, init=False, repr=False)
+    _came: Context | None = field(default=None, init=False, repr=False)
+    _creation: SpanContext | None = field(default=None, init=False, repr=False)
 
     def context(self) -> Context:
         """A context with the span, baggage and entities the message came with, and nothing else."""
+        if self._came is not None:
+            return self._came
         came = propagation.extract(self.headers)
         self._creation = created(came)
+        if len(came) < 2:  # asked for again when it is handled and settled; baggage is too large to be kept
+            self._came = came
         return came
 
     def creation(self) -> SpanContext | None:
         """The span that created the message, where its headers say so."""
-        if self._creation is False:  # asked again when it is settled
-            self._creation = created(self.context())
+        if self._creation is None:
+            self.context()
         return self._creation
 
 
@@ -71,7 +76,7 @@ def light(delivery: Delivery) -> Delivery:
 def created(context: Context) -> SpanContext | None:
     """The span of an extracted context, where it has one."""
     found = context.get(SPAN)
-    return found.get_span_context() if isinstance(found, Span) and found is not INVALID_SPAN else None
+    return None if found is None or found is INVALID_SPAN else cast("Span", found).get_span_context()
 
 
 def key_text(key: object) -> str:

@@ -18,6 +18,8 @@ def text(value: object) -> str:
     """The value as text: bytes as UTF-8 with U+FFFD for what is none; ``None`` as ``""``."""
     if isinstance(value, str):
         return value
+    if type(value) is bytes:
+        return value.decode("utf-8", "replace")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "replace")
     if value is None:

@@ -24,7 +24,7 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
 
 from tracing import envelope, forking, propagation, quick, semconv
-from tracing.delivery import Attributes, Delivery, content, coordinates, created, key_text, key_type, linked
+from tracing.delivery import Attributes, Delivery, content, coordinates, key_text, key_type, linked
 from tracing.envelope import Envelope
 from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
@@ -335,7 +335,7 @@ class Messaging:
         links = []
         for one in deliveries:
             context = one.context()
-            if made := created(context):
+            if made := one.creation():
                 links.append(quick.link(made, linked(self._system, one, context, shared)))
         return self._spans.start(title, SpanKind.CLIENT, attributes, links=links, start=start)
 
