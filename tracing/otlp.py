@@ -19,11 +19,11 @@ from opentelemetry.trace import Link, SpanKind
 MOST_KEYS, MOST_VALUES = 512, 64  # attributes that are written once, and values of each
 _LONGEST_KEPT = 256  # bytes of such an attribute
 _KINDS = {
-    SpanKind.INTERNAL: 1,
-    SpanKind.SERVER: 2,
-    SpanKind.CLIENT: 3,
-    SpanKind.PRODUCER: 4,
-    SpanKind.CONSUMER: 5,
+    SpanKind.INTERNAL: b"\x01",
+    SpanKind.SERVER: b"\x02",
+    SpanKind.CLIENT: b"\x03",
+    SpanKind.PRODUCER: b"\x04",
+    SpanKind.CONSUMER: b"\x05",
 }
 _TIMES = struct.Struct("<BQBQ").pack  # start and end, each behind its tag
 _DOUBLE = struct.Struct("<d").pack
@@ -94,40 +94,45 @@ class _Group:
 
 
 def _span(span: ReadableSpan) -> bytes:
-    if span.events:
+    # its fields, where asking its properties would take a tenth of the whole: a missing one is the library's case
+    own = vars(span)
+    context, parent, links, attributes = own["_context"], own["_parent"], own["_links"], own["_attributes"]
+    if own["_events"]:
         raise TypeError("events are left to the library")
-    context, parent, status = span.context, span.parent, span.status
-    start, end = span.start_time or 0, span.end_time or 0
+    name = own["_name"].encode()
     parts = [b"\x0a\x10", context.trace_id.to_bytes(16), b"\x12\x08", context.span_id.to_bytes(8)]
-    if context.trace_state:
-        parts.append(_text(b"\x1a", ",".join(f"{key}={one}" for key, one in context.trace_state.items())))
     if parent is not None:
         parts += (b"\x22\x08", parent.span_id.to_bytes(8))
-    parts += (_text(b"\x2a", span.name), b"\x30", _varint(_KINDS[span.kind]), _TIMES(0x39, start, 0x41, end))
-    parts.append(_pairs(b"\x4a", span.attributes))
-    if dropped := span.dropped_attributes:
-        parts += (b"\x50", _varint(dropped))
-    if dropped := span.dropped_events:
-        parts += (b"\x60", _varint(dropped))
-    parts += [_field(b"\x6a", _link(one)) for one in span.links]
-    if dropped := span.dropped_links:
-        parts += (b"\x70", _varint(dropped))
-    code = status.status_code.value
-    said = _text(b"\x12", status.description) + (b"\x18" + _varint(code) if code else b"")
+    if name:
+        parts += (b"\x2a", _varint(len(name)), name)
     parts += (
-        _field(b"\x7a", said),
-        b"\x85\x01",
-        _REMOTE if parent is not None and parent.is_remote else _HERE,
+        b"\x30",
+        _KINDS[own["_kind"]],
+        _TIMES(0x39, own["_start_time"] or 0, 0x41, own["_end_time"] or 0),
     )
+    parts.append(_pairs(b"\x4a", attributes))
+    if context.trace_state:
+        parts.append(_text(b"\x1a", ",".join(f"{key}={one}" for key, one in context.trace_state.items())))
+    dropped = ((b"\x50", attributes.dropped), (b"\x60", own["_events"].dropped), (b"\x70", links.dropped))
+    parts += [tag + _varint(count) for tag, count in dropped if count]
+    if links:
+        parts += [_field(b"\x6a", _link(one)) for one in links]
+    if code := own["_status"].status_code.value:
+        parts.append(_field(b"\x7a", _text(b"\x12", own["_status"].description) + b"\x18" + _varint(code)))
+    else:
+        parts.append(b"\x7a\x00")
+    parts += (b"\x85\x01", _REMOTE if parent is not None and parent.is_remote else _HERE)
     return _field(b"\x12", b"".join(parts))
 
 
 def _link(link: Link) -> bytes:
-    context = link.context
+    context, attributes = link.context, link.attributes
     ids = b"\x0a\x10" + context.trace_id.to_bytes(16) + b"\x12\x08" + context.span_id.to_bytes(8)
-    dropped = b"\x28" + _varint(link.dropped_attributes) if link.dropped_attributes else b""
     flags = b"\x35" + (_REMOTE if context.is_remote else _HERE)
-    return ids + _pairs(b"\x22", link.attributes) + dropped + flags
+    if not attributes:
+        return ids + flags
+    dropped = b"\x28" + _varint(link.dropped_attributes) if link.dropped_attributes else b""
+    return ids + _pairs(b"\x22", attributes) + dropped + flags
 
 
 Kept = dict[tuple[bytes, str], dict[Any, bytes]]  # by tag and key, and by value

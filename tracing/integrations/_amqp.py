@@ -145,7 +145,11 @@ class Open:
 
     def settle(self, tag: int, multiple: bool) -> list[Delivery]:
         """Those that this call settles; with ``multiple`` all up to the tag, tag 0 meaning all."""
-        tags = [one for one in self._held if not tag or one <= tag] if multiple else [tag]
+        if not multiple:
+            self._received.pop(tag, None)
+            held = self._held.pop(tag, None)
+            return [] if held is None else [held]
+        tags = [one for one in self._held if not tag or one <= tag]
         for one in tags:
             self._received.pop(one, None)
         return [self._held.pop(one) for one in tags if one in self._held]
