@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -45,8 +46,10 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the messages of a round")
     parser.add_argument("--families", nargs="*", default=list(FAMILIES), choices=list(FAMILIES))
     options = parser.parse_args()
+    load = [os.getloadavg()[1]]
     clients = measure(options.rounds, options.share, options.families)
-    figures: dict[str, Any] = {"machine": machine(), "clients": clients}
+    load.append(os.getloadavg()[1])  # what else the machine was doing, our own one or two included
+    figures: dict[str, Any] = {"machine": machine(), "load": load, "clients": clients}
     for client, found in figures["clients"].items():
         show(client, found)
     RESULTS.mkdir(exist_ok=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
-from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext
 
 from tracing import dead_letters, envelope, propagation, semconv
-from tracing.entities import named
+from tracing.entities import known, named
 from tracing.headers import Headers, text
+from tracing.quick import SPAN
 
 KEY_TYPE = "throughline.message.key_type"
 LONGEST_KEY = 256
@@ -41,14 +41,24 @@ class Delivery:
     tombstone: bool = False
     attempt: int | None = None
     more: Mapping[str, Any] | None = None
+    _came: Context | None = field(default=None, init=False, repr=False)
+    _creation: SpanContext | None = field(default=None, init=False, repr=False)
 
     def context(self) -> Context:
         """A context with the span, baggage and entities the message came with, and nothing else."""
-        return propagation.extract(self.headers)
+        if self._came is not None:
+            return self._came
+        came = propagation.extract(self.headers)
+        self._creation = created(came)
+        if len(came) < 2:  # asked for again when it is handled and settled; baggage is too large to be kept
+            self._came = came
+        return came
 
     def creation(self) -> SpanContext | None:
         """The span that created the message, where its headers say so."""
-        return created(self.context())
+        if self._creation is None:
+            self.context()
+        return self._creation
 
 
 def light(delivery: Delivery) -> Delivery:
@@ -65,8 +75,8 @@ def light(delivery: Delivery) -> Delivery:
 
 def created(context: Context) -> SpanContext | None:
     """The span of an extracted context, where it has one."""
-    found = trace.get_current_span(context)
-    return None if found is trace.INVALID_SPAN else found.get_span_context()
+    found = context.get(SPAN)
+    return None if found is None or found is INVALID_SPAN else cast("Span", found).get_span_context()
 
 
 def key_text(key: object) -> str:
@@ -93,30 +103,31 @@ def _key(key: object) -> tuple[str, str]:
     return shown, {4: "int32", 8: "int64"}.get(len(bytes(key)), "bytes")
 
 
-def content(system: str, key: object, body_size: int | None, tombstone: bool, headers: Headers) -> Attributes:
-    """Attributes of a message whoever holds it, producer or consumer."""
-    found: Attributes = {}
+def content(
+    found: Attributes, system: str, key: object, body_size: int | None, tombstone: bool, headers: Headers
+) -> None:
+    """Put in what says it of a message whoever holds it, producer or consumer."""
     if key is not None:
         shown, kind = _key(key)
         if system == "kafka":
-            found = {semconv.MESSAGING_KAFKA_MESSAGE_KEY: shown}
+            found[semconv.MESSAGING_KAFKA_MESSAGE_KEY] = shown
             if kind != "string":
                 found[KEY_TYPE] = kind
         else:
-            found = {semconv.THROUGHLINE_MESSAGE_KEY: shown}
+            found[semconv.THROUGHLINE_MESSAGE_KEY] = shown
     if body_size is not None:
         found[semconv.MESSAGING_MESSAGE_BODY_SIZE] = body_size
     if tombstone:
         found[semconv.MESSAGING_KAFKA_MESSAGE_TOMBSTONE] = True
     if len(headers) and (died := dead_letters.read(headers)):
-        found |= died.attributes()
-    return found
+        found.update(died.attributes())
 
 
-def coordinates(system: str, delivery: Delivery) -> Attributes:
-    """Everything that tells this delivery from others, its consumer group included."""
-    found = content(system, delivery.key, delivery.body_size, delivery.tombstone, delivery.headers)
-    found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = delivery.headers.size
+def coordinates(found: Attributes, system: str, delivery: Delivery) -> None:
+    """Put in everything that tells this delivery from others, its consumer group included."""
+    headers = delivery.headers
+    content(found, system, delivery.key, delivery.body_size, delivery.tombstone, headers)
+    found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = headers.size
     if delivery.group:
         found[semconv.MESSAGING_CONSUMER_GROUP_NAME] = delivery.group
     if delivery.partition is not None:
@@ -125,7 +136,6 @@ def coordinates(system: str, delivery: Delivery) -> Attributes:
         found[semconv.MESSAGING_KAFKA_OFFSET] = delivery.offset
     if delivery.more:
         found.update(delivery.more)
-    return found
 
 
 def linked(system: str, delivery: Delivery, context: Context, shared: str) -> Attributes:
@@ -133,10 +143,13 @@ def linked(system: str, delivery: Delivery, context: Context, shared: str) -> At
 
     ``context`` is the delivery's own; ``shared`` the destination that the span itself names.
     """
-    found = coordinates(system, delivery)
+    found: Attributes = {}
+    coordinates(found, system, delivery)
     found.pop(semconv.MESSAGING_CONSUMER_GROUP_NAME, None)
     if not shared:
         found[semconv.MESSAGING_DESTINATION_NAME] = delivery.destination
     if event := envelope.read(delivery.headers):
         found[semconv.MESSAGING_MESSAGE_ID] = event.id
-    return found | named(context).attributes()
+    if known(context):
+        found |= named(context).attributes()
+    return found

@@ -23,6 +23,7 @@ from tracing.headers import Headers, text
 PREFIX = "ce_"
 AMQP_PREFIX = "cloudEvents_"  # AMQP protocol binding 3.1.3.1; ":" for "_" is as good
 _STARTS = (PREFIX, "cloudevents_", "cloudevents:")  # in lower case
+_ID = "ce_id"
 _NAME = re.compile(r"(?:ce_|cloudevents[_:])(.+)")
 _KEY = create_key("throughline-envelope")
 _FIELDS = {
@@ -123,8 +124,13 @@ def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
     ``id``, ``source``, ``type`` and ``specversion`` must all be there (Kafka binding 3.2.1).
     """
     headers = carrier if isinstance(carrier, Headers) else Headers(carrier)
-    if f"{PREFIX}id" not in headers.names() and not any(map(_ours, headers.names())):
-        return None
+    names = headers.names()
+    if _ID not in names:
+        for name in names:
+            if name.startswith(_STARTS):
+                break
+        else:
+            return None
     with guarded("envelope"):
         members = {
             match[1]: text(value) for name, value in headers if (match := _NAME.fullmatch(name.lower()))
@@ -138,10 +144,6 @@ def read(carrier: Mapping[Any, Any] | Iterable[Any] | None) -> Envelope | None:
         }
         return Envelope(**fields, content_type=headers.get("content-type") or "", extensions=members)
     return None
-
-
-def _ours(name: str) -> bool:
-    return name.startswith(_STARTS)
 
 
 def current(context: Context | None = None) -> Envelope | None:

@@ -16,6 +16,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from tracing import otlp
 from tracing.guard import guarded, lost
 
 EXIT_MILLIS = 5_000
@@ -41,9 +42,14 @@ class Sender(SpanExporter):
         # brings protobuf and requests along: only who exports pays for them
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+        class Exporter(OTLPSpanExporter):
+            """The library's own, with an encoder that takes a fifth of the CPU."""
+
+            export = otlp.quicken(OTLPSpanExporter)
+
         if self._endpoint:
-            return OTLPSpanExporter(endpoint=self._endpoint, headers=self._headers)
-        return OTLPSpanExporter(headers=self._headers)
+            return Exporter(endpoint=self._endpoint, headers=self._headers)
+        return Exporter(headers=self._headers)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them; a failure is counted and said once until something is sent again."""
@@ -86,11 +92,13 @@ class Batches(BatchSpanProcessor):
         if self._over:
             lost(NOT_SENT)
             return
-        with guarded("span queue"):
+        try:
             waiting = self._waiting()
             if waiting is not None and len(waiting) == waiting.maxlen:
                 lost(QUEUE_FULL)
-            super().on_end(span)
+            self._batch_processor.emit(span)
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("span queue")
 
     def shutdown(self) -> None:
         """Send what waits, for at most five seconds; what is left then is counted."""

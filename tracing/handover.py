@@ -9,7 +9,6 @@ application takes over a handling that is open already, so that a message has on
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import threading
 import weakref
@@ -20,11 +19,11 @@ from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.context import Context, attach, get_current
-from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span
+from opentelemetry.trace import SpanContext
 
-from tracing import semconv
+from tracing import forking, semconv
 from tracing.delivery import Delivery, light
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.spans import MOST_LINKS, Messaging, Processing
 
 REMEMBERED = 2_000  # messages whose batch and attempts are kept in mind
@@ -37,9 +36,6 @@ class Finishing(Protocol):
 
     def finish_all(self) -> None:
         """End them."""
-
-    def forked(self) -> None:
-        """Leave them to the parent process, which ends them: this is its child."""
 
 
 class _Open(NamedTuple):
@@ -83,6 +79,7 @@ class Handover:
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._unsettled: OrderedDict[Place, Delivery] = OrderedDict()
         track(self)
+        forking.track(self)
 
     def received(
         self, deliveries: Sequence[Delivery], *, start: int | None = None, name: str = "poll"
@@ -113,8 +110,8 @@ class Handover:
 
         ``attempt`` is counted here where it is not given: the same place again is the next one.
         """
-        with guarded("process span"):
-            found = self._open.get(self._owner())
+        try:
+            found = self._open.get(self._owner()) if self._open else None
             if found is not None:
                 self._leave()
                 if found.place == place(delivery):
@@ -124,6 +121,8 @@ class Handover:
                     return found.processing
                 found.processing.end()
             return self._begin(delivery, attempt)
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("process span")
         return self.spans.process(delivery, attempt=attempt or 1)
 
     def finish(self, error: object = None, owner: Hashable = None) -> None:
@@ -145,10 +144,8 @@ class Handover:
                 self._open.popitem()[1].processing.end()
 
     def forked(self) -> None:
-        """What is being handled is the parent's: here its context stays current until it is finished, no more."""
-        self._lock = threading.Lock()  # another thread may have held it, and that one is not here
-        for owner, found in list(self._open.items()):
-            self._open[owner] = found._replace(processing=unrecorded(found.processing.context))
+        """Another thread may have held the lock, and that one is not here."""
+        self._lock = threading.Lock()
 
     def settled(
         self, *deliveries: Delivery, start: int | None = None, name: str = "commit", error: object = None
@@ -156,9 +153,7 @@ class Handover:
         """These were settled in one call; without any named, all that came and are not settled yet."""
         with guarded("settle span"):
             rows = deliveries or self._waiting()
-            left = iter(rows)
-            while batch := list(islice(left, MOST_LINKS)):
-                self.spans.settle(*batch, start=start, name=name, error=error)
+            self.spans.settle(*rows, start=start, name=name, error=error)
             if error is None:
                 for one in rows:
                     self._unsettled.pop(place(one), None)
@@ -208,11 +203,6 @@ def place(delivery: Delivery) -> Place:
     return delivery.destination, delivery.partition, delivery.offset
 
 
-def unrecorded(context: Context) -> Processing:
-    """The handling in this context, for those who must not end it: its span belongs to another process."""
-    return Processing(NonRecordingSpan(get_current_span(context).get_span_context()), context)
-
-
 def finish_all() -> None:
     """End every handling that is open: the process is about to end."""
     for one in list(_alive):
@@ -232,12 +222,3 @@ def track(one: Finishing) -> None:
 
 
 _alive: weakref.WeakSet[Finishing] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    for one in list(_alive):
-        with guarded("fork"):
-            one.forked()
-
-
-os.register_at_fork(after_in_child=_forked)

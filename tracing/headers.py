@@ -18,6 +18,8 @@ def text(value: object) -> str:
     """The value as text: bytes as UTF-8 with U+FFFD for what is none; ``None`` as ``""``."""
     if isinstance(value, str):
         return value
+    if type(value) is bytes:
+        return value.decode("utf-8", "replace")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "replace")
     if value is None:
@@ -35,25 +37,6 @@ def octets(value: object) -> bytes | None:
         return bytes(value)
     # lone surrogates cannot be encoded: they become "?" rather than an error
     return text(value).encode("utf-8", "replace")
-
-
-def _read(carrier: Any) -> Iterator[tuple[str, str, Any]]:
-    if isinstance(carrier, str | bytes | bytearray | memoryview):
-        return
-    items = carrier.items() if isinstance(carrier, Mapping) or hasattr(carrier, "items") else carrier
-    for item in items:
-        try:
-            name, value = item
-        except (TypeError, ValueError):
-            lost("malformed header")
-            continue
-        if type(name) is not str:
-            name = text(name)
-        if isinstance(value, list | tuple):
-            for one in value:
-                yield name.lower(), name, one
-        else:
-            yield name.lower(), name, value
 
 
 class Headers:
@@ -74,9 +57,26 @@ class Headers:
         self._size = -1
         if carrier is not None:
             try:
-                self._items.extend(_read(carrier))
+                self._read(carrier)
             except Exception:  # noqa: BLE001  hot: as guarded does
                 lost("unreadable headers")
+
+    def _read(self, carrier: Any) -> None:
+        if isinstance(carrier, str | bytes | bytearray | memoryview):
+            return
+        items = self._items
+        for item in carrier.items() if hasattr(carrier, "items") else carrier:
+            try:
+                name, value = item
+            except (TypeError, ValueError):
+                lost("malformed header")
+                continue
+            if type(name) is not str:
+                name = text(name)
+            if isinstance(value, list | tuple):
+                items.extend([(name.lower(), name, one) for one in value])
+            else:
+                items.append((name.lower(), name, value))
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((name, value) for _, name, value in self._items)
@@ -155,7 +155,11 @@ class Headers:
     def size(self) -> int:
         """Bytes of all names and values."""
         if self._size < 0:
-            self._size = sum([_length(name) + _length(value) for _, name, value in self._items])
+            size = 0
+            for _, name, value in self._items:
+                size += len(name) if name.isascii() else _length(name)
+                size += len(value) if type(value) is bytes else _length(value)
+            self._size = size
         return self._size
 
 

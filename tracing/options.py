@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 from tracing.guard import guarded, lost
 
@@ -20,6 +21,8 @@ _SECRET = re.compile(
     r"card_?(number|no)|^pan$|cvv|cvc|iban|ssn|^pin$",
     re.IGNORECASE,
 )
+_FIELD = re.compile(r"([^&=?\s]+)=([^&\s]*)")
+_BRACKETS = re.compile(r"[\[\].]+")
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 
@@ -32,8 +35,8 @@ class Options:
     messaging conventions (1.44) prefers. Links are there either way.
 
     ``body``: at most this many characters of a text body go on the span as ``throughline.message.body``;
-    0, the default, captures none. Values of JSON members that look like secrets and digits that look like
-    card numbers are replaced first, then ``redact`` is asked: it gets the text and returns what may be kept.
+    0, the default, captures none. Values of JSON members and of form fields whose names look like secrets and
+    digits that look like card numbers are replaced first, then ``redact`` is asked: it gets the text and returns what may be kept.
     """
 
     parent: bool = True
@@ -43,7 +46,8 @@ class Options:
     def captured(self, body: object) -> str | None:
         """What of this body may stand on a span; ``None`` for nothing. Never raises.
 
-        Bodies that are no text, larger than 64 KiB, or that begin like JSON and are none are never captured.
+        Bodies that are no text, larger than 64 KiB, in parts (``multipart/form-data``), or that begin like JSON and
+        are none are never captured.
         """
         if not self.body or body is None:
             return None
@@ -61,19 +65,36 @@ class Options:
 
 
 def redacted(text: str) -> str | None:
-    """The text without what looks like a secret: JSON members by their name, card numbers by their digits.
+    """The text without what looks like a secret: JSON members and form fields by name, cards by their digits.
 
-    ``None`` for what begins like a JSON object or array and cannot be read: its secrets would not be found.
+    ``None`` for what begins like a JSON object or array and cannot be read, and for a form in parts
+    (``multipart/form-data``): the secrets in it would not be found.
     """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         # a byte order mark in front is no part of the text
-        return None if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")) else _CARD.sub(HIDDEN, text)
+        if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")) or "form-data;" in text.lower():
+            return None
+        return _plain(text)
     return _CARD.sub(HIDDEN, json.dumps(_without(found), ensure_ascii=False, separators=(",", ":")))
 
 
 def _without(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: HIDDEN if _SECRET.search(key) else _without(one) for key, one in value.items()}
+    if isinstance(value, str):
+        return _plain(value)
     return [_without(one) for one in value] if isinstance(value, list) else value
+
+
+def _plain(text: str) -> str:
+    return _CARD.sub(HIDDEN, _FIELD.sub(_field, text) if "=" in text else text)
+
+
+def _field(found: re.Match[str]) -> str:
+    """One ``name=value`` of a form, whose spaces and brackets are mostly escaped: ``card%5Bnumber%5D=4111+1111...``."""
+    name = unquote_plus(found[1])
+    parts = [part for part in _BRACKETS.split(name) if part]
+    hidden = any(map(_SECRET.search, (*parts, "_".join(parts)))) or _CARD.search(unquote_plus(found[2]))
+    return f"{found[1]}={HIDDEN}" if hidden else found[0]

@@ -31,11 +31,6 @@ class Patches:
         setattr(owner, name, make(original))
         self._undo.append(lambda: setattr(owner, name, own) if own is not None else delattr(owner, name))
 
-    def attribute(self, owner: type, name: str, value: Any) -> None:
-        """Give the class something it has not got."""
-        setattr(owner, name, value)
-        self._undo.append(lambda: delattr(owner, name))
-
     def everywhere(self, original: type, ours: type, *, leave: str = "") -> None:
         """Put our class in every place of every loaded module that holds the original one.
 
@@ -55,7 +50,7 @@ class Patches:
 
     def derived(self, ours: type, told: Mapping[str, Any], *, leave: str = "") -> None:
         """Put a class made from ours, with these attributes, in every place of the client's class it extends."""
-        original = ours.__mro__[1]
+        original = next(one for one in ours.__mro__[1:] if one.__module__.partition(".")[0] != __package__)
         made = type(original.__name__, (ours,), {**told, "__module__": original.__module__})
         self.everywhere(original, made, leave=leave)
 

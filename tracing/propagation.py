@@ -8,8 +8,7 @@ their limits, and neither raises: what is malformed is ignored and counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -20,6 +19,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from tracing import entities
 from tracing.guard import lost
 from tracing.headers import Headers
+from tracing.quick import with_span
 
 TRACEPARENT, TRACESTATE, BAGGAGE = "traceparent", "tracestate", "baggage"
 ELASTIC = "elasticapmtraceparent"  # what Elastic's agents wrote before the W3C's name
@@ -28,6 +28,7 @@ MOST_MEMBERS, LONGEST_STATE, LONG_MEMBER = 32, 512, 128
 MOST_BAGGAGE_MEMBERS, MOST_BAGGAGE_BYTES = 64, 8192
 
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_FLAGS = [TraceFlags(one) for one in range(KNOWN_FLAGS + 1)]
 _STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}")
 _STATE_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
 _BAGGAGE_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -50,9 +51,7 @@ def parse_traceparent(value: str) -> SpanContext | None:
     trace_number, span_number = int(trace_id, 16), int(span_id, 16)
     if version == "ff" or (version == "00" and more) or not trace_number or not span_number:
         return None
-    return SpanContext(
-        trace_number, span_number, is_remote=True, trace_flags=TraceFlags(int(flags, 16) & KNOWN_FLAGS)
-    )
+    return SpanContext(trace_number, span_number, True, _FLAGS[int(flags, 16) & KNOWN_FLAGS])
 
 
 def format_traceparent(context: SpanContext) -> str:
@@ -181,7 +180,7 @@ def extract(carrier: Mapping[Any, Any] | Iterable[Any] | None, context: Context 
         headers = carrier if isinstance(carrier, Headers) else Headers(carrier)
         found = base
         if remote := _remote(headers):
-            found = trace.set_span_in_context(NonRecordingSpan(remote), found)
+            found = with_span(NonRecordingSpan(remote), found)
         if context is None and BAGGAGE not in headers.names():
             return found
         members = parse_baggage(headers.all(BAGGAGE))
@@ -204,34 +203,43 @@ def inject(headers: Headers, context: Context | None = None) -> None:
     """
     try:
         here = get_current() if context is None else context
-        span = trace.get_current_span(here).get_span_context()
-        if not span.is_valid:
-            return
-        if len(headers):
-            for stale in (ELASTIC, TRACESTATE, BAGGAGE):
-                headers.remove(stale)
-        headers.set(TRACEPARENT, format_traceparent(span))
-        if span.trace_state and (state := cut_tracestate(span.trace_state.items())):
-            headers.set(TRACESTATE, state)
-        carried = baggage.get_all(here)
-        if not carried and not entities.known(here):
-            return
-        members = {key: value for key, value in carried.items() if not key.startswith(entities.SUBJECT)}
-        # the application's own members first: where the limits bite, ours give way
-        if line := format_baggage(members | entities.leave(here), _kept_properties(members, here)):
-            headers.set(BAGGAGE, line)
+        carry(headers, trace.get_current_span(here).get_span_context(), here)
     except Exception:  # noqa: BLE001  hot: as guarded does
         lost("inject")
 
 
-@contextmanager
-def attached(context: Context) -> Iterator[None]:
+def carry(headers: Headers, span: SpanContext, here: Context) -> None:
+    """As ``inject``, for a span that is not current; may raise."""
+    if not span.is_valid:
+        return
+    if len(headers):
+        for stale in (ELASTIC, TRACESTATE, BAGGAGE):
+            headers.remove(stale)
+    headers.set(TRACEPARENT, format_traceparent(span))
+    if span.trace_state and (state := cut_tracestate(span.trace_state.items())):
+        headers.set(TRACESTATE, state)
+    if not entities.known(here):
+        return
+    carried = baggage.get_all(here)
+    members = {key: value for key, value in carried.items() if not key.startswith(entities.SUBJECT)}
+    # the application's own members first: where the limits bite, ours give way
+    if line := format_baggage(members | entities.leave(here), _kept_properties(members, here)):
+        headers.set(BAGGAGE, line)
+
+
+class attached:  # noqa: N801  used like a statement, as contextlib.suppress is
     """Work inside a context that was kept or extracted; the former one is current again afterwards."""
-    token = attach(context)
-    try:
-        yield
-    finally:
-        detach(token)
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = attach(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        detach(self._token)
 
 
 def _kept_properties(members: Mapping[str, object], context: Context) -> dict[str, str]:

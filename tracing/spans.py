@@ -4,8 +4,6 @@
 
 * ``send``: PRODUCER; its context goes into the message. It ends when the broker has answered,
   with partition and offset or with the error.
-* ``create`` and ``send_batch``, where many messages go in one call: a PRODUCER span per message,
-  whose context goes into it, and one CLIENT span linked to them.
 * ``receive``: CLIENT; one per batch, linked to every message's creation context.
 * ``process``: CONSUMER; a context manager around the handler, linked to the creation context and the
   receive span, marked with the attempt and the handler's error. Of a single message, where no
@@ -22,12 +20,11 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach, get_current
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind, Status, StatusCode, TracerProvider
 
-from tracing import envelope, propagation, semconv
-from tracing.delivery import Attributes, Delivery, content, coordinates, created, key_text, key_type, linked
+from tracing import envelope, forking, propagation, quick, semconv
+from tracing.delivery import Attributes, Delivery, content, coordinates, key_text, key_type, linked
 from tracing.envelope import Envelope
 from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
@@ -35,7 +32,7 @@ from tracing.options import Options
 
 __all__ = ["Delivery", "Messaging", "Processing", "Sending", "key_text", "key_type"]
 
-SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+SCHEMA_URL = quick.SCHEMA_URL
 MOST_SAID = 1_000  # operations and destinations whose attributes are kept ready
 MOST_LINKS = 128  # the SDK's own limit for links
 
@@ -43,11 +40,12 @@ MOST_LINKS = 128  # the SDK's own limit for links
 class Sending:
     """A send span that waits for the broker's answer; ``end`` may be called from any thread, once."""
 
-    __slots__ = ("_header_bytes", "span")
+    __slots__ = ("_generation", "_header_bytes", "span")
 
-    def __init__(self, span: Span = trace.INVALID_SPAN, header_bytes: int = 0) -> None:
+    def __init__(self, span: Span = INVALID_SPAN, header_bytes: int = 0) -> None:
         self.span = span
         self._header_bytes = header_bytes
+        self._generation = forking.generation
 
     def end(
         self,
@@ -58,7 +56,9 @@ class Sending:
         error: object = None,
     ) -> None:
         """Close the span with where the message went, or with why it did not go."""
-        with guarded("send span"):
+        if self._generation != forking.generation:
+            return  # the parent process tells of it
+        try:
             answer: Attributes = {}
             if self._header_bytes:
                 answer[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = self._header_bytes
@@ -73,6 +73,8 @@ class Sending:
             if error is not None:
                 _failed(self.span, error)
             self.span.end()
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("send span")
 
 
 class Processing:
@@ -82,15 +84,18 @@ class Processing:
     records the handler's exception, which goes on. ``end`` counts once.
     """
 
-    __slots__ = ("_token", "context", "span")
+    __slots__ = ("_generation", "_token", "context", "span")
 
     def __init__(self, span: Span, context: Context) -> None:
         self.span = span
         self.context = context
+        self._generation = forking.generation
         self._token: Token[Context] | None = None
 
     def end(self, error: object = None) -> None:
-        """Close the span, with the handler's error where there is one."""
+        """Close the span, with the handler's error where there is one; in a forked child that is its parent's to do."""
+        if self._generation != forking.generation:
+            return
         try:
             if self.span.is_recording():
                 # GeneratorExit and KeyboardInterrupt end a handler, they do not say that it failed
@@ -135,12 +140,10 @@ class Messaging:
         **attributes: str | int,
     ) -> None:
         """``attributes`` go on every span, dots written as underscores (``server_address``)."""
-        self._tracer = trace.get_tracer(
-            "throughline.tracing", tracer_provider=provider, schema_url=SCHEMA_URL
-        )
+        self._spans = quick.Spans(provider)
         self._system = system
         self._options = options or Options()
-        self._said: dict[tuple[str, str, str], Attributes] = {}
+        self._said: dict[tuple[str, str, str], tuple[str, Attributes]] = {}
         self._common: Attributes = {semconv.MESSAGING_SYSTEM: system}
         self._common |= {_DOTTED.get(key, key.replace("_", ".")): value for key, value in attributes.items()}
 
@@ -162,56 +165,18 @@ class Messaging:
         An event that is in the headers already is named on the span. Call ``end`` when the broker has
         answered.
         """
-        span: Span = trace.INVALID_SPAN
-        with guarded("send span"):
-            attributes = self._of("send", name, destination)
-            attributes.update(self._made(headers, key, body_size, tombstone, body, event))
+        span: Span = INVALID_SPAN
+        try:
+            title, attributes = self._of("send", name, destination)
             if more:
-                attributes = dict(more) | attributes
-            span = self._tracer.start_span(
-                f"{name} {destination}".rstrip(), kind=SpanKind.PRODUCER, attributes=attributes
-            )
-            propagation.inject(headers, trace.set_span_in_context(span))
-        return Sending(span, headers.size if span.is_recording() else 0)
-
-    def create(
-        self,
-        destination: str,
-        headers: Headers,
-        *,
-        key: object = None,
-        body_size: int | None = None,
-        tombstone: bool = False,
-        body: object = None,
-        event: Envelope | None = None,
-        name: str = "create",
-    ) -> SpanContext:
-        """Record that a message was made that goes out with others: its context goes into ``headers``.
-
-        Give what comes back to ``send_batch``.
-        """
-        span: Span = trace.INVALID_SPAN
-        with guarded("create span"):
-            attributes = self._of("create", name, destination)
-            attributes |= self._made(headers, key, body_size, tombstone, body, event)
-            span = self._tracer.start_span(
-                f"{name} {destination}".rstrip(), kind=SpanKind.PRODUCER, attributes=attributes
-            )
-            propagation.inject(headers, trace.set_span_in_context(span))
-            Sending(span, headers.size).end()
-        return span.get_span_context()
-
-    def send_batch(self, destination: str, messages: Sequence[SpanContext], *, name: str = "send") -> Sending:
-        """Start the span of one call that sends many messages, linked to where each was created."""
-        span: Span = trace.INVALID_SPAN
-        with guarded("send span"):
-            counted = {semconv.MESSAGING_BATCH_MESSAGE_COUNT: len(messages)}
-            span = self._tracer.start_span(
-                f"{name} {destination}".rstrip(),
-                kind=SpanKind.CLIENT,
-                attributes=self._of("send", name, destination) | counted,
-                links=[Link(one) for one in messages if one.is_valid],
-            )
+                attributes.update(more)
+            self._made(attributes, headers, key, body_size, tombstone, body, event)
+            here = get_current()
+            span = self._spans.start(title, SpanKind.PRODUCER, attributes, context=here)
+            propagation.carry(headers, span.get_span_context(), here)
+            return Sending(span, headers.size if span.is_recording() else 0)
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("send span")
         return Sending(span)
 
     def receive(
@@ -230,23 +195,10 @@ class Messaging:
         with guarded("receive span"):
             if not deliveries:
                 return None
-            span = self._batch("receive", name, SpanKind.CLIENT, deliveries, start=start, single=single)
+            span = self._batch("receive", name, deliveries, start=start, single=single)
             span.end()
             return span.get_span_context()
         return None
-
-    def process_batch(
-        self, deliveries: Sequence[Delivery], *, received: SpanContext | None = None, name: str = "process"
-    ) -> Processing:
-        """One span around the handler of many messages, linked to each; none of them is its parent.
-
-        What the handler does belongs to no single message: it goes on with the span that was current.
-        """
-        span: Span = trace.INVALID_SPAN
-        with guarded("process span"):
-            more = [Link(received)] if received and received.is_valid else []
-            span = self._batch("process", name, SpanKind.CONSUMER, deliveries, more=more)
-        return Processing(span, trace.set_span_in_context(span))
 
     def process(
         self,
@@ -262,37 +214,38 @@ class Messaging:
         The message's creation context and the receive span are linked. An exception of the handler is
         recorded and goes on. ``start`` in ns is for a handler that is known of only afterwards. Where no ``with`` can stand around the handler, call ``end`` when it is done.
         """
-        span: Span = trace.INVALID_SPAN
+        span: Span = INVALID_SPAN
         context = get_current()
-        with guarded("process span"):
-            ambient = trace.get_current_span(context)
+        try:
             came = delivery.context()
-            creation = created(came)
-            if ambient is not trace.INVALID_SPAN and ambient.get_span_context().is_valid:
-                parent = trace.set_span_in_context(ambient, came)
+            ambient = context.get(quick.SPAN)
+            if isinstance(ambient, Span) and ambient.get_span_context().is_valid:
+                parent = quick.with_span(ambient, came)
             elif self._options.parent:
                 parent = came
             else:
-                parent = trace.set_span_in_context(trace.INVALID_SPAN, came)
-            event = envelope.read(delivery.headers)
-            attributes = self._of("process", name, delivery.destination)
-            attributes.update(coordinates(self._system, delivery))
+                parent = quick.with_span(INVALID_SPAN, came)
+            title, attributes = self._of("process", name, delivery.destination)
+            coordinates(attributes, self._system, delivery)
             attributes[semconv.THROUGHLINE_MESSAGE_ATTEMPT] = delivery.attempt or attempt
+            event = envelope.read(delivery.headers) if len(delivery.headers) else None
             if event is not None:
                 attributes.update(event.attributes())
-            if (captured := self._options.captured(delivery.body)) is not None:
+            if delivery.body is not None and (captured := self._options.captured(delivery.body)) is not None:
                 attributes[semconv.THROUGHLINE_MESSAGE_BODY] = captured
-            span = self._tracer.start_span(
-                f"{name} {delivery.destination}".rstrip(),
-                context=parent,
-                kind=SpanKind.CONSUMER,
-                attributes=attributes,
-                links=[Link(one) for one in (creation, received) if one is not None and one.is_valid],
-                start_time=start,
+            links = []
+            if (creation := delivery.creation()) is not None and creation.is_valid:
+                links.append(quick.link(creation))
+            if received is not None and received.is_valid:
+                links.append(quick.link(received))
+            span = self._spans.start(
+                title, SpanKind.CONSUMER, attributes, links=links, context=parent, start=start
             )
-            context = trace.set_span_in_context(span, came)
+            context = quick.with_span(span, came)
             if event is not None:
                 context = envelope.within(event, context)
+        except Exception:  # noqa: BLE001  hot: as guarded does
+            lost("process span")
         return Processing(span, context)
 
     def settle(
@@ -303,91 +256,88 @@ class Messaging:
         error: object = None,
         more: Attributes | None = None,
     ) -> None:
-        """Record that messages were settled (committed, acknowledged, rejected), linked to each."""
+        """Record that messages were settled (committed, acknowledged, rejected), linked to each; 128 in a span."""
         with guarded("settle span"):
-            if not deliveries:
-                return
-            if len(deliveries) > 1:
-                span = self._batch("settle", name, SpanKind.CLIENT, deliveries, start=start)
-            else:
-                (delivery,) = deliveries
-                made = delivery.creation()
-                attributes = self._of("settle", name, delivery.destination)
-                span = self._tracer.start_span(
-                    f"{name} {delivery.destination}".rstrip(),
-                    kind=SpanKind.CLIENT,
-                    attributes=attributes | coordinates(self._system, delivery),
-                    links=[Link(made)] if made else [],
-                    start_time=start,
-                )
-            if more:
-                span.set_attributes(more)
-            if error is not None:
-                _failed(span, error)
-            span.end()
+            for first in range(0, len(deliveries), MOST_LINKS):
+                rows = deliveries[first : first + MOST_LINKS]
+                if len(rows) > 1:
+                    span = self._batch("settle", name, rows, start=start, more=more)
+                else:
+                    span = self._settled(rows[0], name, start, more)
+                if error is not None:
+                    _failed(span, error)
+                span.end()
 
-    def _of(self, operation: str, name: str, destination: str) -> Attributes:
-        """What every such span says; a fresh dict."""
+    def _settled(self, delivery: Delivery, name: str, start: int | None, more: Attributes | None) -> Span:
+        title, attributes = self._of("settle", name, delivery.destination)
+        coordinates(attributes, self._system, delivery)
+        if more:
+            attributes.update(more)
+        made = delivery.creation()
+        links = [quick.link(made)] if made else []
+        return self._spans.start(title, SpanKind.CLIENT, attributes, links=links, start=start)
+
+    def _of(self, operation: str, name: str, destination: str) -> tuple[str, Attributes]:
+        """The name of such a span, and what every one of them says; a fresh dict."""
         found = self._said.get((operation, name, destination))
         if found is None:
             own = {semconv.MESSAGING_OPERATION_TYPE: operation, semconv.MESSAGING_OPERATION_NAME: name}
-            found = self._common | own
+            found = f"{name} {destination}".rstrip(), self._common | own
             if destination:
-                found[semconv.MESSAGING_DESTINATION_NAME] = destination
+                found[1][semconv.MESSAGING_DESTINATION_NAME] = destination
             if len(self._said) < MOST_SAID:  # temporary destinations have no end
                 self._said[operation, name, destination] = found
-        return found.copy()
+        return found[0], found[1].copy()
 
     def _made(
         self,
+        found: Attributes,
         headers: Headers,
         key: object,
         body_size: int | None,
         tombstone: bool,
         body: object,
         event: Envelope | None,
-    ) -> Attributes:
-        """What a producer knows of its message; the event goes into the headers."""
+    ) -> None:
+        """Put in what a producer knows of its message; the event goes into the headers."""
         if event is not None:
             prefix = envelope.AMQP_PREFIX if self._system == "rabbitmq" else envelope.PREFIX
             envelope.write(event, headers, prefix)
         elif len(headers):
             event = envelope.read(headers)
-        found = content(self._system, key, body_size, tombstone, headers)
+        content(found, self._system, key, body_size, tombstone, headers)
         if event is not None:
-            found |= event.attributes()
-        if (captured := self._options.captured(body)) is not None:
+            found.update(event.attributes())
+        if body is not None and (captured := self._options.captured(body)) is not None:
             found[semconv.THROUGHLINE_MESSAGE_BODY] = captured
-        return found
 
     def _batch(
         self,
         operation: str,
         name: str,
-        kind: SpanKind,
         deliveries: Sequence[Delivery],
         *,
         start: int | None = None,
-        more: Sequence[Link] = (),
+        more: Attributes | None = None,
         single: bool = False,
     ) -> Span:
         destinations = {one.destination for one in deliveries}
         shared = destinations.pop() if len(destinations) == 1 else ""
-        attributes = self._of(operation, name, shared)
+        title, attributes = self._of(operation, name, shared)
         if single:
-            attributes |= coordinates(self._system, deliveries[0])
+            coordinates(attributes, self._system, deliveries[0])
         else:
             attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(deliveries)
         if groups := {one.group for one in deliveries if one.group}:
             attributes[semconv.MESSAGING_CONSUMER_GROUP_NAME] = min(groups)
-        links = list(more)
+        if more:
+            attributes.update(more)
+        links = []
         for one in deliveries:
             context = one.context()
-            if made := created(context):
-                links.append(Link(made, linked(self._system, one, context, shared)))
-        return self._tracer.start_span(
-            f"{name} {shared}".rstrip(), kind=kind, attributes=attributes, links=links, start_time=start
-        )
+            if made := one.creation():
+                links.append(quick.link(made, linked(self._system, one, context, shared)))
+        return self._spans.start(title, SpanKind.CLIENT, attributes, links=links, start=start)
 
 
 _DOTTED: dict[str, Any] = {

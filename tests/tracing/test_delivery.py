@@ -11,7 +11,9 @@ from tracing.headers import Headers
 def test_coordinates_are_all_that_tells_a_delivery_from_others() -> None:
     headers = Headers({"a": b"12"})
     mark(headers, reason="no account", source="bets/0/1")
-    found = coordinates(
+    found: dict[str, object] = {}
+    coordinates(
+        found,
         "kafka",
         Delivery(
             destination="bets.dlq",

@@ -24,6 +24,15 @@ def test_a_captured_body_is_cut_where_it_was_told_to() -> None:
         (b'{"a":[{"apiKey":1,"n":2}]}', '{"a":[{"apiKey":"[redacted]","n":2}]}'),
         (b'{"note":"card 4111 1111 1111 1111 ok"}', '{"note":"card [redacted] ok"}'),
         (b"pay 4111-1111-1111-1111 now", "pay [redacted] now"),
+        (b"user=ann&password=p%26q;r&n=1", "user=ann&password=[redacted]&n=1"),
+        (
+            b"api%5Fkey=1&user%5Bpin%5D=2&user.cvv=3&a=4",
+            "api%5Fkey=[redacted]&user%5Bpin%5D=[redacted]&user.cvv=[redacted]&a=4",
+        ),
+        (b"card%5Bnumber%5D=4&nr=4111+1111+1111+1111", "card%5Bnumber%5D=[redacted]&nr=[redacted]"),
+        (b"GET /pay?token=abc&n=1 HTTP/1.1", "GET /pay?token=[redacted]&n=1 HTTP/1.1"),
+        (b'{"form":"pin=1234&n=1"}', '{"form":"pin=[redacted]&n=1"}'),
+        (b"a==b&=c", "a==b&=c"),
         (b'{"order":"123456789012"}', '{"order":"123456789012"}'),
     ],
 )
@@ -57,6 +66,7 @@ def test_what_cannot_be_redacted_whole_is_left_out(body: object) -> None:
         b' \n[{"password":"p"},]',
         b'\xef\xbb\xbf{"password":"p"}',
         b"[" * 20_000,
+        b'--x\r\nContent-Disposition: Form-Data; name="password"\r\n\r\np\r\n--x--',
     ],
 )
 def test_what_begins_like_json_and_is_none_is_left_out(body: bytes) -> None:

@@ -135,35 +135,6 @@ def test_by_the_letter_of_the_conventions_a_message_is_linked_and_never_the_pare
     capture.assert_linked("process bets", to="send bets")
 
 
-def test_a_batch_is_handled_in_one_span_linked_to_every_message_and_child_of_none(
-    capture: Capture, kafka: Messaging
-) -> None:
-    deliveries = [sent(kafka), sent(kafka)]
-    received = kafka.receive(deliveries)
-    with kafka.process_batch(deliveries, received=received) as span:
-        assert trace.get_current_span() is span
-    process = capture.span("process bets")
-    assert process.parent is None
-    assert 2 == (process.attributes or {})["messaging.batch.message_count"]
-    capture.assert_linked("process bets", to="send bets")
-    capture.assert_linked("process bets", to="poll bets")
-
-
-def test_messages_that_go_out_together_are_created_one_by_one_and_sent_in_one_span(
-    capture: Capture, kafka: Messaging
-) -> None:
-    bundles = [Headers(), Headers()]
-    created = [kafka.create("bets", headers, key="1", body_size=2) for headers in bundles]
-    kafka.send_batch("bets", created).end()
-    send = capture.span("send bets")
-    assert SpanKind.CLIENT is send.kind
-    assert 2 == (send.attributes or {})["messaging.batch.message_count"]
-    capture.assert_linked("send bets", to="create bets")
-    assert [SpanKind.PRODUCER] * 2 == [span.kind for span in capture.spans("create bets")]
-    carried = [trace.get_current_span(propagation.extract(headers)).get_span_context() for headers in bundles]
-    assert [one.span_id for one in created] == [one.span_id for one in carried]
-
-
 def test_an_event_the_application_put_into_the_headers_itself_is_named_on_the_span(
     capture: Capture, kafka: Messaging
 ) -> None:

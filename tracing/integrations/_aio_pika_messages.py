@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from opentelemetry.trace import TracerProvider
 
 from tracing import semconv
 from tracing.envelope import Envelope
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.headers import Headers
 from tracing.integrations import _amqp
+from tracing.integrations._clients import Address, Clients, messaging
 from tracing.options import Options
-from tracing.spans import Delivery, Messaging, Sending
+from tracing.spans import Delivery, Sending
 
 Function = Callable[..., Any]
-given: list[Any] = [None, None]  # provider and options of instrument()
 
 
 class Unroutable(Exception):  # noqa: N818  what the broker says, not what anybody raises
@@ -29,11 +28,7 @@ class Known:
     """One channel: of aio-pika for publishing, of aiormq beneath it for what was delivered."""
 
     def __init__(self, channel: Any, provider: TracerProvider | None, options: Options | None) -> None:
-        server: dict[str, str | int] = {}
-        with guarded("aio-pika connection"):
-            connection = getattr(channel, "connection", None) or channel._connection
-            server = {"server_address": connection.url.host, "server_port": connection.url.port or 5672}
-        self.spans = Messaging("rabbitmq", provider=provider, options=options, **server)
+        self.spans = messaging("rabbitmq", provider, options, lambda: _address(channel))
         self.captures = options is not None and options.body > 0
         self.open = _amqp.Open()
         self.queues = _amqp.Queues()  # by consumer tag
@@ -42,33 +37,31 @@ class Known:
 
     def handed_over(self, message: Any, queue: str, no_ack: bool) -> Delivery:
         """The delivery; it waits to be settled from now on."""
-        if message.consumer_tag:
-            self.queues[message.consumer_tag] = queue
+        tag = message.consumer_tag
+        if tag and self.queues.get(tag) != queue:
+            self.queues[tag] = queue
         found = delivery_of(message, queue, captured=self.captures)
         if not no_ack:
             self.open.hold(message.delivery_tag, found)
         return found
 
 
-_channels: WeakKeyDictionary[Any, Known] = WeakKeyDictionary()
+def _address(channel: Any) -> Address:
+    url = (getattr(channel, "connection", None) or channel._connection).url
+    return url.host, url.port or 5672
+
+
+clients = Clients(Known)
 
 
 def known(channel: Any) -> Known:
     """What is remembered of a channel, from its first use on."""
-    found = _channels.get(channel)
-    if found is None:
-        found = _channels[channel] = Known(channel, *given)
-    return found
-
-
-def forget() -> None:
-    """Start afresh with every channel."""
-    _channels.clear()
+    return clients.of(channel)
 
 
 def delivery_of(message: Any, queue: str = "", *, captured: bool = False) -> Delivery:
     """The parts of an incoming message that spans are made from; raises nothing."""
-    with guarded("aio-pika message"):
+    try:
         return _amqp.delivery(
             message.headers,
             exchange=message.exchange,
@@ -81,6 +74,8 @@ def delivery_of(message: Any, queue: str = "", *, captured: bool = False) -> Del
             message_id=message.message_id,
             correlation_id=message.correlation_id,
         )
+    except Exception:  # noqa: BLE001  hot: as guarded does
+        lost("aio-pika message")
     return Delivery(destination=queue)
 
 
@@ -152,15 +147,17 @@ async def settle(name: str, call: Function, message: Any, args: Any, options: An
     finally:
         with guarded("settle span"):
             if here is not None:
-                _settled(
-                    name, here, message, dict(zip(_NAMES[name], args, strict=False)) | options, start, failure
-                )
+                asked = dict(zip(_NAMES[name], args, strict=False)) | options if args or options else {}
+                _settled(name, here, message, asked, start, failure)
 
 
 def _settled(
     name: str, here: Known, message: Any, asked: dict[str, Any], start: int, failure: BaseException | None
 ) -> None:
-    requeue = asked.get("requeue", name == "nack")
-    more = {} if name == "ack" else {semconv.THROUGHLINE_MESSAGE_REQUEUE: bool(requeue)}
-    settled = here.open.settle(message.delivery_tag or 0, bool(asked.get("multiple", False)))
+    more = None
+    if name != "ack":
+        more = {semconv.THROUGHLINE_MESSAGE_REQUEUE: bool(asked.get("requeue", name == "nack"))}
+    tag = message.delivery_tag or 0
+    here.got.pop(tag, None)
+    settled = here.open.settle(tag, bool(asked.get("multiple", False)))
     here.spans.settle(*settled, start=start, name=name, error=failure, more=more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry import trace
@@ -18,10 +19,12 @@ from tracing.integrations._loop import failure
 from tracing.spans import Delivery, Processing
 
 MOST_OPEN = 10_000  # deliveries, and consumers, of one channel kept in mind
+MOST_RECEIVED = 1_000  # receive spans of one channel's messages that are kept in mind
 _ROOM = 120_000  # bytes of headers
 _RETRIED = ("rejected", "delivery_limit")  # reasons of x-death that follow a try
 
 
+@lru_cache(1024)
 def destination(exchange: str | None, routing_key: str | None, queue: str = "") -> str:
     """``exchange:routing key:queue``, empty parts left out, equal key and queue said once.
 
@@ -33,12 +36,14 @@ def destination(exchange: str | None, routing_key: str | None, queue: str = "") 
 
 def attributes(routing_key: str | None, message_id: object, correlation_id: object) -> dict[str, Any]:
     """Span attributes of a message on either side."""
-    named = {
-        semconv.MESSAGING_RABBITMQ_ROUTING_KEY: routing_key,
-        semconv.MESSAGING_MESSAGE_ID: message_id,
-        semconv.MESSAGING_MESSAGE_CONVERSATION_ID: correlation_id,
-    }
-    return {key: text(value) for key, value in named.items() if value}
+    found = {}
+    if routing_key:
+        found[semconv.MESSAGING_RABBITMQ_ROUTING_KEY] = text(routing_key)
+    if message_id:
+        found[semconv.MESSAGING_MESSAGE_ID] = text(message_id)
+    if correlation_id:
+        found[semconv.MESSAGING_MESSAGE_CONVERSATION_ID] = text(correlation_id)
+    return found
 
 
 def fits(headers: Headers) -> bool:
@@ -51,6 +56,8 @@ def fits(headers: Headers) -> bool:
 
 def size(body: Any) -> int:
     """Bytes of a body as a client was given it."""
+    if type(body) is bytes:
+        return len(body)
     return len(body.encode() if isinstance(body, str) else body or b"")
 
 
@@ -68,7 +75,10 @@ def delivery(
     correlation_id: object,
 ) -> Delivery:
     """One message as its consumer got it; ``table`` are its headers, ``captured`` says that its body may be."""
-    more = attributes(routing_key, message_id, correlation_id) | _death(table)
+    more: dict[str, Any] = attributes(routing_key, message_id, correlation_id)
+    if table and "x-first-death-queue" in table:
+        reason = text(table.get("x-first-death-reason"))
+        more.update(dead_letters.Death(reason, text(table["x-first-death-queue"])).attributes())
     if tag:
         more[semconv.MESSAGING_RABBITMQ_DELIVERY_TAG] = tag
     return Delivery(
@@ -81,24 +91,19 @@ def delivery(
     )
 
 
-def _death(table: Mapping[Any, Any] | None) -> dict[str, str]:
-    if not table or "x-first-death-queue" not in table:
-        return {}
-    reason = text(table.get("x-first-death-reason"))
-    return dead_letters.Death(reason, text(table["x-first-death-queue"])).attributes()
-
-
 def attempt(table: Mapping[Any, Any] | None, queue: str, redelivered: object) -> int:
     """Which try of this queue it is, as far as the broker tells; 1 is the first.
 
     Quorum queues count deliveries. A classic queue says only that it was delivered before: that counts
     as one. A message that came back over a dead letter exchange was tried as often as it died here.
     """
-    before = 0
+    before = int(bool(redelivered))
+    if not table:
+        return before + 1
     with guarded("delivery count"):
-        counted = (table or {}).get("x-delivery-count")
-        before = counted if isinstance(counted, int) and counted > 0 else int(bool(redelivered))
-        deaths = (table or {}).get("x-death")
+        counted = table.get("x-delivery-count")
+        before = counted if isinstance(counted, int) and counted > 0 else before
+        deaths = table.get("x-death")
         for death in deaths if isinstance(deaths, list) else ():
             if queue and text(death.get("queue")) == queue and text(death.get("reason")) in _RETRIED:
                 before += max(int(death.get("count") or 0), 0)
@@ -131,19 +136,23 @@ class Open:
         """Keep in mind by which receive span it came."""
         if received is not None:
             self._received[tag] = received
-            if len(self._received) > MOST_OPEN:
+            if len(self._received) > MOST_RECEIVED:
                 self._received.popitem(last=False)
 
     def received(self, tag: int) -> SpanContext | None:
-        """The receive span it came by, where there was one."""
-        return self._received.get(tag)
+        """The receive span it came by, where there was one; of a message that is not to be settled, once."""
+        return self._received.get(tag) if tag in self._held else self._received.pop(tag, None)
 
     def settle(self, tag: int, multiple: bool) -> list[Delivery]:
         """Those that this call settles; with ``multiple`` all up to the tag, tag 0 meaning all."""
         if not multiple:
-            return [self._held.pop(tag)] if tag in self._held else []
+            self._received.pop(tag, None)
+            held = self._held.pop(tag, None)
+            return [] if held is None else [held]
         tags = [one for one in self._held if not tag or one <= tag]
-        return [self._held.pop(one) for one in tags]
+        for one in tags:
+            self._received.pop(one, None)
+        return [self._held.pop(one) for one in tags if one in self._held]
 
 
 class Running:

@@ -7,46 +7,32 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from celery import signals
 from celery.app.task import Context as Request
-from opentelemetry.trace import TracerProvider
 
-from tracing import dead_letters, propagation, semconv
+from tracing import semconv
 from tracing.envelope import Envelope
 from tracing.guard import guarded
 from tracing.headers import Headers, text
 from tracing.integrations import _amqp
-from tracing.options import Options
+from tracing.integrations._clients import Address, Clients, carried, messaging
 from tracing.spans import Delivery, Messaging, Sending
 
-_CARRIED = {
-    *(propagation.TRACEPARENT, propagation.TRACESTATE, propagation.BAGGAGE, propagation.ELASTIC),
-    *("content-type", dead_letters.REASON, dead_letters.SOURCE),
-}
-_given: list[Any] = [None, None]  # provider and options of instrument()
-_apps: WeakKeyDictionary[Any, Messaging] = WeakKeyDictionary()
+
+def _address(app: Any) -> Address:
+    url = urlsplit(str(app.conf.broker_url or "").split(";")[0])
+    return url.hostname, url.port
 
 
-def use(provider: TracerProvider | None, options: Options | None) -> None:
-    """Make the spans of every app with these from now on."""
-    _given[:] = provider, options
-    _apps.clear()
+clients = Clients(
+    lambda app, provider, options: messaging("celery", provider, options, lambda: _address(app))
+)
 
 
 def spans(app: Any) -> Messaging:
     """The spans of one app; the broker's address is that of its configuration."""
-    found = _apps.get(app)
-    if found is None:
-        server: dict[str, str | int] = {}
-        with guarded("broker address"):
-            url = urlsplit(str(app.conf.broker_url or "").split(";")[0])
-            if url.hostname:
-                server = {"server_address": url.hostname} | ({"server_port": url.port} if url.port else {})
-        provider, options = _given
-        found = _apps[app] = Messaging("celery", provider=provider, options=options, **server)
-    return found
+    return clients.of(app)
 
 
 class _Publishing:
@@ -94,19 +80,19 @@ def _before_publish(
     if here is None or here.sending is not None:
         return
     with guarded("celery publish"):
-        carried = _carried(headers)
+        context = _carried(headers)
         destination = _amqp.destination(getattr(exchange, "name", exchange), routing_key)
         more = _attributes(sender, headers.get("id"), headers.get("root_id"))
-        here.sending = spans(here.app).send(destination, carried, event=here.event, more=more)
+        here.sending = spans(here.app).send(destination, context, event=here.event, more=more)
         here.sending.span.update_name(f"send {sender}")
         for name in _names(headers):
             del headers[name]
-        headers.update(carried)
+        headers.update(context)
 
 
 def _names(table: Mapping[Any, Any] | None) -> list[Any]:
     """Which of a message's headers are no business of Celery's, which has twenty of its own."""
-    return [name for name in table or () if (low := text(name).lower()) in _CARRIED or low.startswith("ce_")]
+    return [name for name in table or () if carried(text(name).lower())]
 
 
 def _carried(table: Mapping[Any, Any] | None) -> Headers:

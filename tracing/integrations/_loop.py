@@ -79,11 +79,5 @@ class Loop:
         """As ``finish``."""
         self.finish()
 
-    def forked(self) -> None:
-        """The message in hand is the parent's: here its context stays current until it is finished, no more."""
-        if self._open is not None:
-            processing, before = self._open
-            self._open = handover.unrecorded(processing.context), before
-
     def __del__(self) -> Any:
         self.finish()

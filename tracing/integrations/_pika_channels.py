@@ -6,33 +6,28 @@ import copy
 import time
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from opentelemetry.trace import TracerProvider
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
 from tracing import semconv
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.headers import Headers
 from tracing.integrations import _amqp
+from tracing.integrations._clients import Address, Clients, messaging
 from tracing.integrations._confirms import Confirms
 from tracing.options import Options
-from tracing.spans import Delivery, Messaging, Sending
+from tracing.spans import Delivery, Sending
 
 Function = Callable[..., Any]
-given: list[Any] = [None, None]  # provider and options of instrument()
 
 
 class Known:
     """One channel."""
 
     def __init__(self, channel: Channel, provider: TracerProvider | None, options: Options | None) -> None:
-        server: dict[str, str | int] = {}
-        with guarded("pika connection"):
-            parameters = channel.connection.params
-            server = {"server_address": parameters.host, "server_port": parameters.port}
-        self.spans = Messaging("rabbitmq", provider=provider, options=options, **server)
+        self.spans = messaging("rabbitmq", provider, options, lambda: _address(channel))
         self.captures = options is not None and options.body > 0
         self.open = _amqp.Open()
         self.queues = _amqp.Queues()  # by consumer tag
@@ -42,7 +37,8 @@ class Known:
 
     def handed_over(self, queue: str, method: Any, properties: Any, body: Any, auto_ack: bool) -> Delivery:
         """The delivery; it waits to be settled from now on."""
-        if tag := getattr(method, "consumer_tag", ""):
+        tag = getattr(method, "consumer_tag", "")
+        if tag and self.queues.get(tag) != queue:
             self.queues[tag] = queue
         found = delivery_of(method, properties, body, queue, captured=self.captures)
         if not auto_ack:
@@ -50,23 +46,21 @@ class Known:
         return found
 
 
-_channels: WeakKeyDictionary[Channel, Known] = WeakKeyDictionary()
+def _address(channel: Channel) -> Address:
+    parameters = channel.connection.params
+    return parameters.host, parameters.port
 
 
-def known(channel: Any, provider: TracerProvider | None = None, options: Options | None = None) -> Known:
+clients = Clients(Known)
+
+
+def known(channel: Any) -> Known:
     """What is remembered of a channel, from its first use on."""
     inner = getattr(channel, "_impl", channel)  # a BlockingChannel has an asynchronous one inside
-    found = _channels.get(inner)
-    if found is None:
-        made = Known(inner, provider or given[0], options or given[1])
-        found = _channels.setdefault(inner, made)
-    found.blocking = found.blocking or inner is not channel
+    found = clients.of(inner)
+    if inner is not channel:
+        found.blocking = True
     return found
-
-
-def forget() -> None:
-    """Start afresh with every channel."""
-    _channels.clear()
 
 
 def inside(channel: Any) -> bool:
@@ -83,7 +77,7 @@ def delivery_of(
     method: Any, properties: Any, body: Any, queue: str = "", *, captured: bool = False
 ) -> Delivery:
     """The parts of a delivered message that spans are made from; raises nothing."""
-    with guarded("pika message"):
+    try:
         return _amqp.delivery(
             properties.headers,
             exchange=method.exchange,
@@ -96,6 +90,8 @@ def delivery_of(
             message_id=properties.message_id,
             correlation_id=properties.correlation_id,
         )
+    except Exception:  # noqa: BLE001  hot: as guarded does
+        lost("pika message")
     return Delivery(destination=queue)
 
 
@@ -148,10 +144,10 @@ def settle(name: str, call: Function, channel: Any, tag: int, args: Any, options
         raise
     finally:
         with guarded("settle span"):
-            given = dict(zip(_NAMES[name], args, strict=False)) | options
-            requeue = (
-                {} if name == "ack" else {semconv.THROUGHLINE_MESSAGE_REQUEUE: given.get("requeue", True)}
-            )
+            asked = dict(zip(_NAMES[name], args, strict=False)) | options if args or options else {}
+            requeue = None
+            if name != "ack":
+                requeue = {semconv.THROUGHLINE_MESSAGE_REQUEUE: asked.get("requeue", True)}
             here = known(channel)
-            settled = here.open.settle(tag, bool(given.get("multiple", False)))
+            settled = here.open.settle(tag, bool(asked.get("multiple", False)))
             here.spans.settle(*settled, start=start, name=name, error=failure, more=requeue)

@@ -6,66 +6,47 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
-from opentelemetry.trace import SpanContext, TracerProvider
+from opentelemetry.trace import SpanContext
 
-from tracing import dead_letters, propagation, semconv
+from tracing import forking, semconv
 from tracing.guard import guarded
 from tracing.headers import Headers, text
-from tracing.options import Options
+from tracing.integrations._clients import CONTEXT, Address, Clients, carried, messaging
 from tracing.spans import Delivery, Messaging
 
-CONTEXT = (propagation.TRACEPARENT, propagation.TRACESTATE, propagation.BAGGAGE, propagation.ELASTIC)
-_CARRIED = {*CONTEXT, "content-type", dead_letters.REASON, dead_letters.SOURCE}
 _REMEMBERED = 10_000
 _ROOM = 16 * 1024 * 1024  # bytes of context fields of all that is remembered
 _LONGEST = 16_384  # a longer value is kept nowhere
 Place = tuple[str, str, str]  # stream, group, entry id
 
-given: list[Any] = [None, None]  # provider and options of instrument()
-_pools: WeakKeyDictionary[Any, Messaging] = WeakKeyDictionary()
+
+def _address(pool: Any) -> Address:
+    asked = getattr(pool, "connection_kwargs", {})  # a cluster has many pools
+    return asked.get("host") or asked.get("path"), int(asked.get("port") or 0) or 6379
 
 
-def use(provider: TracerProvider | None, options: Options | None) -> None:
-    """Make the spans of every client with these from now on."""
-    given[:] = provider, options
-    _pools.clear()
+clients = Clients(
+    lambda pool, provider, options: messaging("redis", provider, options, lambda: _address(pool))
+)
 
 
 def spans(client: Any) -> Messaging:
     """The spans of one connection pool, which its clients and pipelines share."""
-    pool = getattr(client, "connection_pool", client)
-    found = _pools.get(pool)
-    if found is None:
-        server: dict[str, str | int] = {}
-        with guarded("redis address"):
-            asked = getattr(pool, "connection_kwargs", {})  # a cluster has many pools
-            if host := asked.get("host") or asked.get("path"):
-                server = {"server_address": str(host), "server_port": int(asked.get("port") or 0) or 6379}
-        provider, options = given
-        found = _pools[pool] = Messaging("redis", provider=provider, options=options, **server)
-    return found
+    return clients.of(getattr(client, "connection_pool", client))
 
 
-def headers_of(fields: Mapping[Any, Any]) -> Headers:
-    """The fields that are no part of the application's data: context, event and dead letter."""
-    return Headers(
-        [
-            (name, value)
-            for key, value in fields.items()
-            if (name := text(key).lower()) in _CARRIED or name.startswith("ce_")
-        ]
-    )
-
-
-def size(fields: Mapping[Any, Any]) -> int:
-    """Bytes of the application's own names and values, as text where they are numbers."""
-    return sum(
-        len(text(key)) + len(value if isinstance(value, bytes | str) else str(value))
-        for key, value in fields.items()
-        if text(key).lower() not in CONTEXT
-    )
+def parts_of(fields: Mapping[Any, Any]) -> tuple[Headers, int]:
+    """What is no part of the application's data, and the bytes of its names and values, numbers as text."""
+    found, size = [], 0
+    for key, value in fields.items():
+        own = text(key)
+        name = own.lower()
+        if carried(name):
+            found.append((name, value))
+        if name not in CONTEXT:
+            size += len(own) + len(value if isinstance(value, bytes | str) else str(value))
+    return Headers(found), size
 
 
 class Known(NamedTuple):
@@ -82,6 +63,12 @@ class Entries:
         self._lock = threading.Lock()
         self._known: OrderedDict[Place, Known] = OrderedDict()
         self._bytes = 0
+        forking.track(self)
+
+    def forked(self) -> None:
+        """A thread that is not here may have held the lock, and been in the middle of it."""
+        self._lock = threading.Lock()
+        self._bytes = sum(known.delivery.headers.size for known in self._known.values())
 
     def remember(self, deliveries: Iterable[Delivery], received: SpanContext | None) -> None:
         """Keep them in mind; the oldest go where there are too many."""
@@ -124,14 +111,14 @@ def delivery_of(stream: object, entry: Any, group: object = "", attempt: int | N
     with guarded("redis entry"):
         found = text(entry[0])
         fields = entry[1] or {}
-        headers = headers_of(fields)
+        headers, size = parts_of(fields)
         if headers.size > _LONGEST:
             headers = Headers([(name, value) for name, value in headers if len(text(value)) < _LONGEST // 8])
         return Delivery(
             destination=text(stream),
             headers=headers,
             group=text(group),
-            body_size=size(fields) if fields else None,
+            body_size=size if fields else None,
             attempt=attempt,
             more={semconv.THROUGHLINE_MESSAGE_ENTRY_ID: found, semconv.MESSAGING_MESSAGE_ID: found},
         )

@@ -51,8 +51,7 @@ _loops: WeakKeyDictionary[Any, Loop] = WeakKeyDictionary()
 
 def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
-    messages.given[:] = provider, options
-    messages.forget()
+    messages.clients.use(provider, options)
 
 
 def instrument(provider: TracerProvider | None = None, options: Options | None = None) -> None:

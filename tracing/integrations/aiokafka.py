@@ -31,27 +31,20 @@ from opentelemetry.trace import TracerProvider
 
 from tracing.envelope import Envelope
 from tracing.guard import guarded
-from tracing.handover import Handover
 from tracing.headers import Headers
 from tracing.integrations import _kafka
 from tracing.options import Options
-from tracing.patching import Patches
-from tracing.spans import Delivery, Messaging, Processing, Sending
+from tracing.spans import Delivery, Processing, Sending
 
 
-class AIOKafkaProducer(aiokafka.AIOKafkaProducer):  # type: ignore[misc]
+class AIOKafkaProducer(_kafka.Told, aiokafka.AIOKafkaProducer):  # type: ignore[misc]
     """An ``aiokafka.AIOKafkaProducer`` whose messages carry the current trace, entities and event."""
-
-    _provider: TracerProvider | None = None
-    _options: Options | None = None
 
     def __init__(
         self, *, provider: TracerProvider | None = None, options: Options | None = None, **configs: Any
     ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
-        told = options or self._options or Options()
-        self._capture = bool(told.body)
-        self._spans = _spans(configs, provider or self._provider, told)
+        self._begin(configs.get("bootstrap_servers"), configs.get("client_id"), provider, options)
         super().__init__(**configs)
 
     async def send(
@@ -112,12 +105,8 @@ class AIOKafkaProducer(aiokafka.AIOKafkaProducer):  # type: ignore[misc]
         return await self.send_and_wait(topic, value=record.value, key=record.key, headers=headers, **more)
 
 
-class AIOKafkaConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+class AIOKafkaConsumer(_kafka.Consuming, aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
     """An ``aiokafka.AIOKafkaConsumer`` with ``process(record)``, a span around the handler."""
-
-    _provider: TracerProvider | None = None
-    _options: Options | None = None
-    _automatic = False
 
     def __init__(
         self,
@@ -127,16 +116,8 @@ class AIOKafkaConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
         **configs: Any,
     ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
-        told = options or self._options or Options()
-        self._capture = bool(told.body)
-        self._group = str(configs.get("group_id") or "")
-        spans = _spans(configs, provider or self._provider, told)
-        self._handover = Handover(
-            spans,
-            automatic=self._automatic,
-            settles=_kafka.commits_by_call(configs.get("enable_auto_commit", True)),
-            owner=_owner,
-        )
+        self._begin(configs.get("bootstrap_servers"), configs.get("client_id"), provider, options)
+        self._consume(configs.get("group_id"), configs.get("enable_auto_commit", True), owner=_owner)
         self._watched: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         super().__init__(*topics, **configs)
 
@@ -203,33 +184,12 @@ class AIOKafkaConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
         self._handover.finish(_error_of(task), owner=task)
 
 
-def process(consumer: Any, record: Any, *, attempt: int | None = None) -> Processing:
-    """``consumer.process(record)`` for code that knows the client's own classes only.
-
-    A consumer made before ``instrument()`` has its records processed too, without group and batch.
-    """
-    if isinstance(consumer, AIOKafkaConsumer):
-        return consumer.process(record, attempt=attempt)
-    return Messaging("kafka").process(_kafka.record_delivery(record), attempt=attempt or 1)
-
-
-_patches = Patches()
-
-
-def instrument(*, provider: TracerProvider | None = None, options: Options | None = None) -> None:
-    """From now on the client's classes trace, wherever a module has imported them. Twice is once.
-
-    Classes derived from them earlier and clients made earlier stay as they are.
-    """
-    if not _patches:
-        told = {"_provider": provider, "_options": options, "_automatic": True}
-        for ours in (AIOKafkaProducer, AIOKafkaConsumer):
-            _patches.derived(ours, told)
-
-
-def uninstrument() -> None:
-    """Put the client's own classes back; clients made in between go on tracing."""
-    _patches.undo()
+_module = _kafka.Module(
+    AIOKafkaProducer, AIOKafkaConsumer, consumer=AIOKafkaConsumer, delivery=_kafka.record_delivery
+)
+process = _module.process
+instrument = _module.instrument
+uninstrument = _module.uninstrument
 
 
 def _owner() -> Hashable:
@@ -254,7 +214,3 @@ def _answered(sending: Sending, done: asyncio.Future[Any]) -> None:
             sending.end(error=error)
         else:
             sending.end(partition=done.result().partition, offset=done.result().offset)
-
-
-def _spans(configs: dict[str, Any], provider: TracerProvider | None, options: Options) -> Messaging:
-    return _kafka.messaging(configs.get("bootstrap_servers"), configs.get("client_id"), provider, options)

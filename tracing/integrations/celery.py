@@ -56,7 +56,7 @@ class Revoked(Exception):  # noqa: N818  what was done to the task, not what any
 
 def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
-    messages.use(provider, options)
+    messages.clients.use(provider, options)
 
 
 def instrument(provider: TracerProvider | None = None, options: Options | None = None) -> None:

@@ -27,13 +27,11 @@ from opentelemetry.trace import TracerProvider
 
 from tracing import envelope
 from tracing.envelope import Envelope
-from tracing.guard import guarded
-from tracing.handover import Handover
+from tracing.guard import guarded, lost
 from tracing.headers import Headers
 from tracing.integrations import _kafka
 from tracing.options import Options
-from tracing.patching import Patches
-from tracing.spans import Delivery, Messaging, Processing, Sending
+from tracing.spans import Delivery, Processing, Sending
 
 Report = Callable[[Any, Any], None]
 _ONLY_ERRORS = "delivery.report.only.error"
@@ -44,7 +42,7 @@ def delivery_of(message: Any, group: str = "", *, body: bool = False) -> Deliver
 
     ``body`` keeps the body too, for a span that shows it.
     """
-    with guarded("kafka message"):
+    try:
         value = message.value()
         return Delivery(
             destination=message.topic() or "",
@@ -57,14 +55,13 @@ def delivery_of(message: Any, group: str = "", *, body: bool = False) -> Deliver
             body_size=_kafka.size(value),
             tombstone=value is None,
         )
+    except Exception:  # noqa: BLE001  hot: as guarded does
+        lost("kafka message")
     return Delivery(destination="")
 
 
-class Producer(confluent_kafka.Producer):
+class Producer(_kafka.Told, confluent_kafka.Producer):
     """A ``confluent_kafka.Producer`` whose messages carry the current trace, entities and event."""
-
-    _provider: TracerProvider | None = None
-    _options: Options | None = None
 
     def __init__(
         self,
@@ -75,8 +72,7 @@ class Producer(confluent_kafka.Producer):
     ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
         given = _given(args, config)
-        self._spans = _spans(given, provider or self._provider, options or self._options)
-        self._capture = bool((options or self._options or Options()).body)
+        self._begin(given.get("bootstrap.servers"), given.get("client.id"), provider, options)
         self._default: Report | None = given.get("on_delivery")
         # a client that reports errors alone never says that a message has arrived: asked of us instead
         self._only_errors = str(given.get(_ONLY_ERRORS, "")).lower() in ("true", "1")
@@ -137,8 +133,8 @@ class Producer(confluent_kafka.Producer):
         self.produce(topic, value=message.value(), key=message.key(), headers=headers, **more)
 
 
-class SerializingProducer(confluent_kafka.SerializingProducer, Producer):
-    """A ``confluent_kafka.SerializingProducer`` that traces; sizes are those of the serialized bytes."""
+class _Configured(_kafka.Told):
+    """The making of the client's serializing classes, which hand on nothing but the configuration."""
 
     def __init__(
         self,
@@ -148,10 +144,13 @@ class SerializingProducer(confluent_kafka.SerializingProducer, Producer):
         options: Options | None = None,
     ) -> None:
         """Configuration of the client; ``provider`` where the global one is not meant."""
-        # the client's class hands on nothing but the configuration
         self._provider = provider or self._provider
         self._options = options or self._options
-        super().__init__(conf)
+        super().__init__(conf)  # type: ignore[call-arg]
+
+
+class SerializingProducer(_Configured, confluent_kafka.SerializingProducer, Producer):
+    """A ``confluent_kafka.SerializingProducer`` that traces; sizes are those of the serialized bytes."""
 
     def produce(  # type: ignore[override]
         self,
@@ -173,12 +172,8 @@ class SerializingProducer(confluent_kafka.SerializingProducer, Producer):
         super().produce(topic, key, value, partition, on_delivery, timestamp, headers)
 
 
-class Consumer(confluent_kafka.Consumer):
+class Consumer(_kafka.Consuming, confluent_kafka.Consumer):
     """A ``confluent_kafka.Consumer`` with ``process(message)``, a span around the handler."""
-
-    _provider: TracerProvider | None = None
-    _options: Options | None = None
-    _automatic = False
 
     def __init__(
         self,
@@ -189,14 +184,8 @@ class Consumer(confluent_kafka.Consumer):
     ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
         given = _given(args, config)
-        spans = _spans(given, provider or self._provider, options or self._options)
-        self._handover = Handover(
-            spans,
-            automatic=self._automatic,
-            settles=_kafka.commits_by_call(given.get("enable.auto.commit", True)),
-        )
-        self._capture = bool((options or self._options or Options()).body)
-        self._group = str(given.get("group.id") or "")
+        self._begin(given.get("bootstrap.servers"), given.get("client.id"), provider, options)
+        self._consume(given.get("group.id"), given.get("enable.auto.commit", True))
         super().__init__(*args, **config)
 
     def poll(self, *args: Any, **more: Any) -> Any:
@@ -267,21 +256,8 @@ class Consumer(confluent_kafka.Consumer):
         return delivery_of(message, self._group, body=self._capture)
 
 
-class DeserializingConsumer(confluent_kafka.DeserializingConsumer, Consumer):
+class DeserializingConsumer(_Configured, confluent_kafka.DeserializingConsumer, Consumer):
     """A ``confluent_kafka.DeserializingConsumer`` that traces."""
-
-    def __init__(
-        self,
-        conf: dict[str, Any],
-        *,
-        provider: TracerProvider | None = None,
-        options: Options | None = None,
-    ) -> None:
-        """Configuration of the client; ``provider`` where the global one is not meant."""
-        # the client's class hands on nothing but the configuration
-        self._provider = provider or self._provider
-        self._options = options or self._options
-        super().__init__(conf)
 
     def poll(self, *args: Any, **more: Any) -> Any:
         """As the client's own; what a deserializer raises is the error of the message's handling."""
@@ -292,44 +268,22 @@ class DeserializingConsumer(confluent_kafka.DeserializingConsumer, Consumer):
             raise
 
 
-def process(consumer: Any, message: Any, *, attempt: int | None = None) -> Processing:
-    """``consumer.process(message)`` for code that knows the client's own classes only.
-
-    A consumer made before ``instrument()`` has its messages processed too, without group and batch.
-    """
-    if isinstance(consumer, Consumer):
-        return consumer.process(message, attempt=attempt)
-    return Messaging("kafka").process(delivery_of(message), attempt=attempt or 1)
-
-
-_CLASSES = (Producer, SerializingProducer, Consumer, DeserializingConsumer)
-_patches = Patches()
-
-
-def instrument(*, provider: TracerProvider | None = None, options: Options | None = None) -> None:
-    """From now on the client's classes trace, wherever a module has imported them. Twice is once.
-
-    Classes derived from them earlier and clients made earlier stay as they are, and so does
-    ``confluent_kafka.aio``, which calls its clients from threads of its own.
-    """
-    if _patches:
-        return
-    told = {"_provider": provider, "_options": options, "_automatic": True}
-    for ours in _CLASSES:
-        _patches.derived(ours, told, leave=".aio")
-
-
-def uninstrument() -> None:
-    """Put the client's own classes back; clients made in between go on tracing."""
-    _patches.undo()
+_module = _kafka.Module(
+    Producer,
+    SerializingProducer,
+    Consumer,
+    DeserializingConsumer,
+    consumer=Consumer,
+    delivery=delivery_of,
+    leave=".aio",
+)
+process = _module.process
+instrument = _module.instrument
+uninstrument = _module.uninstrument
 
 
 def _given(args: tuple[Any, ...], config: dict[str, Any]) -> dict[str, Any]:
     return {**(args[0] if args and isinstance(args[0], dict) else {}), **config}
-
-
-def _spans(config: dict[str, Any], provider: TracerProvider | None, options: Options | None) -> Messaging:
-    return _kafka.messaging(config.get("bootstrap.servers"), config.get("client.id"), provider, options)
 
 
 def _report(sending: Sending, then: Report | None, only_errors: bool) -> Report:

@@ -17,14 +17,13 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach, get_current
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 
-from tracing import entities, propagation, semconv
+from tracing import entities, propagation, quick, semconv
 from tracing.guard import guarded
 from tracing.headers import Headers
 from tracing.integrations._django_streams import Ending, later
 from tracing.integrations._loop import failure
-from tracing.spans import SCHEMA_URL
 
 __all__ = ["TracingMiddleware", "instrument", "uninstrument", "use"]
 
@@ -105,11 +104,9 @@ class TracingMiddleware:
             markcoroutinefunction(self)
             # Django would otherwise send every request through a thread for it
             self.__dict__["process_view"] = self._process_view_later
-        self._tracer: trace.Tracer = trace.NoOpTracer()
+        self._spans = quick.Spans(trace.NoOpTracerProvider())
         with guarded("django middleware"):
-            self._tracer = trace.get_tracer(
-                "throughline.tracing", tracer_provider=_used.provider, schema_url=SCHEMA_URL
-            )
+            self._spans = quick.Spans(_used.provider)
 
     def __call__(self, request: Any) -> Any:
         """The response, or an awaitable of it."""
@@ -172,13 +169,9 @@ class TracingMiddleware:
             trusted = _used.trusted(request) if callable(_used.trusted) else _used.trusted
             if not trusted:
                 caller = trace.get_current_span(came).get_span_context()
-                came, links = context, [Link(caller)] if caller.is_valid else []
-            span = self._tracer.start_span(
-                _method(request),
-                context=came,
-                kind=SpanKind.SERVER,
-                attributes=_attributes(request),
-                links=links,
+                came, links = context, [quick.link(caller)] if caller.is_valid else []
+            span = self._spans.start(
+                _method(request), SpanKind.SERVER, _attributes(request), links=links, context=came
             )
             request._throughline = told = _Told(span, trace.set_span_in_context(span, came))
             return told

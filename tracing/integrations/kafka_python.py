@@ -26,27 +26,20 @@ from opentelemetry.trace import TracerProvider
 
 from tracing.envelope import Envelope
 from tracing.guard import guarded
-from tracing.handover import Handover
 from tracing.headers import Headers
 from tracing.integrations import _kafka
 from tracing.options import Options
-from tracing.patching import Patches
-from tracing.spans import Delivery, Messaging, Processing
+from tracing.spans import Delivery, Processing
 
 
-class KafkaProducer(kafka.KafkaProducer):  # type: ignore[misc]
+class KafkaProducer(_kafka.Told, kafka.KafkaProducer):  # type: ignore[misc]
     """A ``kafka.KafkaProducer`` whose messages carry the current trace, entities and event."""
-
-    _provider: TracerProvider | None = None
-    _options: Options | None = None
 
     def __init__(
         self, *, provider: TracerProvider | None = None, options: Options | None = None, **configs: Any
     ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
-        told = options or self._options or Options()
-        self._capture = bool(told.body)
-        self._spans = _spans(configs, provider or self._provider, told)
+        self._begin(configs.get("bootstrap_servers"), configs.get("client_id"), provider, options)
         super().__init__(**configs)
 
     def send(
@@ -99,12 +92,9 @@ class KafkaProducer(kafka.KafkaProducer):  # type: ignore[misc]
         return self.send(topic, value=record.value, key=record.key, headers=good, **more)
 
 
-class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
+class KafkaConsumer(_kafka.Consuming, kafka.KafkaConsumer):  # type: ignore[misc]
     """A ``kafka.KafkaConsumer`` with ``process(record)``, a span around the handler."""
 
-    _provider: TracerProvider | None = None
-    _options: Options | None = None
-    _automatic = False
     _iterating = False
 
     def __init__(
@@ -115,14 +105,8 @@ class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
         **configs: Any,
     ) -> None:
         """Arguments of the client; ``provider`` where the global one is not meant."""
-        told = options or self._options or Options()
-        self._capture = bool(told.body)
-        self._group = str(configs.get("group_id") or "")
-        self._handover = Handover(
-            _spans(configs, provider or self._provider, told),
-            automatic=self._automatic,
-            settles=_kafka.commits_by_call(configs.get("enable_auto_commit", True)),
-        )
+        self._begin(configs.get("bootstrap_servers"), configs.get("client_id"), provider, options)
+        self._consume(configs.get("group_id"), configs.get("enable_auto_commit", True))
         super().__init__(*topics, **configs)
 
     def __next__(self) -> Any:
@@ -192,34 +176,7 @@ class KafkaConsumer(kafka.KafkaConsumer):  # type: ignore[misc]
         return _kafka.record_delivery(record, self._group, body=self._capture)
 
 
-def process(consumer: Any, record: Any, *, attempt: int | None = None) -> Processing:
-    """``consumer.process(record)`` for code that knows the client's own classes only.
-
-    A consumer made before ``instrument()`` has its records processed too, without group and batch.
-    """
-    if isinstance(consumer, KafkaConsumer):
-        return consumer.process(record, attempt=attempt)
-    return Messaging("kafka").process(_kafka.record_delivery(record), attempt=attempt or 1)
-
-
-_patches = Patches()
-
-
-def instrument(*, provider: TracerProvider | None = None, options: Options | None = None) -> None:
-    """From now on the client's classes trace, wherever a module has imported them. Twice is once.
-
-    Classes derived from them earlier and clients made earlier stay as they are.
-    """
-    if not _patches:
-        told = {"_provider": provider, "_options": options, "_automatic": True}
-        for ours in (KafkaProducer, KafkaConsumer):
-            _patches.derived(ours, told)
-
-
-def uninstrument() -> None:
-    """Put the client's own classes back; clients made in between go on tracing."""
-    _patches.undo()
-
-
-def _spans(configs: dict[str, Any], provider: TracerProvider | None, options: Options) -> Messaging:
-    return _kafka.messaging(configs.get("bootstrap_servers"), configs.get("client_id"), provider, options)
+_module = _kafka.Module(KafkaProducer, KafkaConsumer, consumer=KafkaConsumer, delivery=_kafka.record_delivery)
+process = _module.process
+instrument = _module.instrument
+uninstrument = _module.uninstrument

@@ -30,7 +30,7 @@ from pika.spec import BasicProperties
 
 from tracing import envelope
 from tracing.envelope import Envelope
-from tracing.guard import guarded
+from tracing.guard import guarded, lost
 from tracing.headers import Headers
 from tracing.integrations import _amqp
 from tracing.integrations import _pika_channels as channels
@@ -47,8 +47,7 @@ _patches = Patches()
 
 def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
-    channels.given[:] = provider, options
-    channels.forget()
+    channels.clients.use(provider, options)
 
 
 def instrument(provider: TracerProvider | None = None, options: Options | None = None) -> None:
@@ -168,10 +167,12 @@ def _handler(channel: Any, queue: str, callback: Any, auto_ack: bool) -> Any:
 def _running(
     channel: Any, queue: str, method: Any, properties: Any, body: Any, auto_ack: bool
 ) -> AbstractContextManager[Any]:
-    with guarded("process span"):
+    try:
         here = channels.known(channel)
         found = here.handed_over(queue, method, properties, body, auto_ack)
         return _amqp.Running(here.running, here.spans.process(found), method.delivery_tag)
+    except Exception:  # noqa: BLE001  hot: as guarded does
+        lost("process span")
     return _amqp.nothing()
 
 

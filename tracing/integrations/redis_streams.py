@@ -39,7 +39,7 @@ from tracing.integrations import _redis_entries as entries
 from tracing.integrations._redis_entries import delivery_of
 from tracing.options import Options
 from tracing.patching import Patches
-from tracing.spans import Delivery, Messaging, Sending
+from tracing.spans import MOST_LINKS, Sending
 
 __all__ = ["add", "dead_letter", "delivery_of", "instrument", "process", "uninstrument", "use"]
 
@@ -47,6 +47,7 @@ Function = Callable[..., Any]
 Done = Callable[[Any, BaseException | None], None]
 Queued = tuple[int, Any, Done]  # a command's place in its pipeline, and what is to be called
 _REFUSED = re.compile(r"Command # (\d+) \(")  # how the client's error begins that names one of a pipeline
+_ANSWERS = {bytes, str, int}  # of a synchronous client, as they mostly are
 _MOST_PENDING = 1_000  # pending entries that are asked for their count in one go
 _patches = Patches()
 _keep = [False]
@@ -56,7 +57,7 @@ _queued: WeakKeyDictionary[Any, list[Queued]] = WeakKeyDictionary()  # of pipeli
 
 def use(provider: TracerProvider | None = None, options: Options | None = None) -> None:
     """Make spans with these from now on, in the helpers too; ``instrument`` does it by itself."""
-    entries.use(provider, options)
+    entries.clients.use(provider, options)
 
 
 def instrument(
@@ -137,7 +138,7 @@ def _then(client: Any, result: Any, done: Done) -> Any:
         else:  # a cluster's pipeline: it tells nobody which answer is whose
             done(None, None)
         return result
-    if inspect.isawaitable(result):
+    if type(result) not in _ANSWERS and inspect.isawaitable(result):
         return _awaited(result, done)
     done(result, None)
     return result
@@ -164,9 +165,9 @@ def _adding(original: Function) -> Function:
 def _add(call: Function, client: Any, name: Any, fields: Any, args: Any, options: Any) -> Any:
     sending, carrying, named = Sending(), fields, False
     with guarded("redis send"):
-        headers = entries.headers_of(fields)
+        headers, size = entries.parts_of(fields)
         named = "ce_id" in headers.names()
-        sending = entries.spans(client).send(text(name), headers, name="xadd", body_size=entries.size(fields))
+        sending = entries.spans(client).send(text(name), headers, name="xadd", body_size=size)
         if fields:  # without any, the client refuses
             carrying = headers.onto(fields)
 
@@ -225,15 +226,13 @@ class _Read:
         """Make the receive span, and keep the entries in mind for their handlers."""
         with guarded("receive span"):
             counted = {text(one["message_id"]): int(one["times_delivered"]) for one in pending or ()}
+            spans = entries.spans(self.client)
             found = [delivery_of(stream, row, self.group, counted.get(text(row[0]), least)) for row in rows]
-            received = _received(entries.spans(self.client), found, self.start, self.name)
-            _known.remember(found, received)
+            for first in range(0, len(found), MOST_LINKS):
+                batch = found[first : first + MOST_LINKS]
+                _known.remember(batch, spans.receive(batch, start=self.start, name=self.name))
             if not _keep[0]:
                 entries.strip(rows)
-
-
-def _received(spans: Messaging, found: list[Delivery], start: int, name: str) -> Any:
-    return spans.receive(found, start=start, name=name) if found else None
 
 
 def _reading(name: str) -> Callable[[Function], Function]:

@@ -16,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from tests.tracing.integrations.aio_pika_bench import Bench, ack, run
+from tests.tracing.integrations.brokers import AMQP_POISON
 from tracing import entity, envelope
 from tracing.guard import losses
 from tracing.integrations import aio_pika as traced
@@ -255,18 +256,7 @@ def test_a_republished_message_carries_one_context_and_its_own_headers(capture: 
     assert (3, [1, "two"], {"deep": True}) == tuple(headers[name] for name in ("n", "flags", "table"))
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"traceparent": b"\xff\xfe", "baggage": b"\x80=\x80"},
-        {"traceparent": 7, "tracestate": 2**40, "baggage": True},
-        {"traceparent": None, "tracestate": None},
-        {"traceparent": "00-zz", "Traceparent": "00-yy", "TRACEPARENT": "x"},
-        {"traceparent": {"deep": [1, None]}, "tracestate": ["a", {"b": 1}]},
-        {"blob": "x" * 90_000, "traceparent": "y" * 20_000},
-        {"x-death": "nonsense", "x-delivery-count": "many", "x-first-death-queue": 3},
-    ],
-)
+@pytest.mark.parametrize("headers", AMQP_POISON)
 def test_poison_headers_reach_the_application_and_hurt_nobody(
     capture: Capture, amqp: str, headers: dict[str, Any]
 ) -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from opentelemetry.trace import SpanContext
 
 from tracing.delivery import Delivery
 from tracing.headers import Headers
@@ -59,3 +60,19 @@ def test_entries_of_streams_are_kept_in_mind_while_there_is_room() -> None:
     known.settle("s", "g", [f"{one}-0" for one in kept])
     known.remember(found, None)
     assert len(kept) == sum(1 for one in range(3_000) if known.find("s", "g", f"{one}-0"))
+
+
+def test_how_a_message_came_is_kept_until_it_is_settled_or_asked_for_once() -> None:
+    span = SpanContext(1, 2, is_remote=False)
+    waiting = _amqp.Open()
+    for tag in (1, 2, 3):
+        waiting.hold(tag, Delivery(destination="q"))
+        waiting.came(tag, span)
+    assert [span, span] == [waiting.received(1), waiting.received(1)]
+    waiting.settle(2, True)
+    assert [None, None, span] == [waiting.received(tag) for tag in (1, 2, 3)]
+    waiting.came(4, span)  # of a message that needs no acknowledgement
+    assert [span, None] == [waiting.received(4), waiting.received(4)]
+    for tag in range(5, _amqp.MOST_RECEIVED + 10):
+        waiting.came(tag, span)
+    assert _amqp.MOST_RECEIVED == len(waiting._received)

@@ -15,6 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import UnroutableError
 
 from tests.servers.rabbitmq import RabbitMQ
+from tests.tracing.integrations.brokers import AMQP_POISON
 from tracing import Options, entity, envelope
 from tracing.guard import losses
 from tracing.integrations import pika as traced
@@ -242,18 +243,7 @@ def test_a_republished_message_carries_one_context_and_its_own_headers(
     assert {**own, "traceparent": headers["traceparent"]} == headers
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"traceparent": b"\xff\xfe", "baggage": b"\x80=\x80"},
-        {"traceparent": 7, "tracestate": 2**40, "baggage": True},
-        {"traceparent": None, "tracestate": None},
-        {"traceparent": "00-zz", "Traceparent": "00-yy", "TRACEPARENT": "x"},
-        {"traceparent": {"deep": [1, None]}, "tracestate": ["a", {"b": 1}]},
-        {"blob": "x" * 90_000, "traceparent": "y" * 20_000},
-        {"x-death": "nonsense", "x-delivery-count": "many", "x-first-death-queue": 3},
-    ],
-)
+@pytest.mark.parametrize("headers", AMQP_POISON)
 def test_poison_headers_reach_the_application_and_hurt_nobody(
     capture: Capture, channel: BlockingChannel, queue: str, headers: dict[str, Any]
 ) -> None:

@@ -304,3 +304,17 @@ def test_an_application_that_reads_the_context_itself_may_keep_its_fields(
     client.xadd(stream, {"a": 1})
     (entry,) = entries(client.xread({stream: "0"}))
     assert {"a", "traceparent"} == plain(entry[1]).keys()
+
+
+def test_each_entry_of_a_large_batch_is_linked_where_it_is_read_and_where_it_is_settled(
+    capture: Capture, client: Any, stream: str
+) -> None:
+    for _ in range(300):
+        client.xadd(stream, {"a": 1})
+    found = entries(client.xreadgroup("bill", "one", {stream: ">"}, count=500))
+    client.xack(stream, "bill", *[entry[0] for entry in found])
+    for name in (f"xreadgroup {stream}", f"xack {stream}"):
+        spans = capture.spans(name)
+        assert [128, 128, 44] == [len(span.links) for span in spans]
+        linked = {link.context.span_id for span in spans for link in span.links}
+        assert {span.context.span_id for span in capture.spans(f"xadd {stream}")} == linked
