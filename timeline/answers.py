@@ -178,9 +178,15 @@ class EntityAnswer(_Answer, frozen=True):
     timeline: Timeline
     coverage: Coverage
     beside: tuple[Entity, ...] = ()  # other entities that are shown whole with it
+    alone: Timeline | None = None  # where there are such: what is known of this one without them
     context_count: int = 0  # facts on which it only came along
     related: tuple[tuple[str, int], ...] = ()  # other entities on the same facts
     partial: tuple[str, ...] = ()
+
+    @property
+    def own(self) -> Timeline:
+        """The story that sentences about this entity are made from."""
+        return self.alone or self.timeline
 
 
 class IdVerdict(_Answer, frozen=True):

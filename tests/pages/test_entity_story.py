@@ -58,3 +58,13 @@ def test_the_story_is_played_by_keyboard_and_step_by_step(visit: Open) -> None:
     assert f"sel={page.locator('tr[aria-selected=true]').get_attribute('data-id')}" in page.url
     page.keyboard.press("Escape")
     expect(page.locator("body.playing")).to_have_count(0)
+
+
+def test_an_entity_that_was_never_seen_stays_so_beside_another(visit: Open) -> None:
+    page = visit("/e/bet/none?with=bet:8812", expect=404)
+    expect(page.locator("h1")).to_contain_text("Nothing about bet:none was seen")
+
+
+def test_the_sentence_is_about_the_entity_alone(visit: Open) -> None:
+    alone = visit(BET).locator("h1").inner_text()
+    assert alone == visit(f"{BET}?with=player:20417,match:4711").locator("h1").inner_text()

@@ -116,11 +116,15 @@ class Stories:
     ) -> EntityAnswer | None:
         """An entity's story; with ``context`` also where it only came along, with ``expand``
         the whole of its traces, with ``beside`` those of other entities too: a fact that is about
-        several of them is there once. ``None`` where nothing was seen in the window."""
+        several of them is there once. ``None`` where nothing of the entity itself was seen in the window."""
         window = window or Window()
         coverage = self._coverage.read(window, workspace)
         about = self.about(entity, context, workspace)
+        alone: EntityAnswer | None = None
         if beside:
+            alone = self.entity(entity, window=window, context=context, expand=expand, workspace=workspace)
+            if alone is None:
+                return None
             about = Or((about, *(self.about(other, False, workspace) for other in beside)))
         facts, truncated = self._take(Query(where=about, window=window, workspace=workspace), ENTITY_LIMIT)
         only_context = Query(where=self.about(entity, True, workspace), window=window, workspace=workspace)
@@ -145,6 +149,7 @@ class Stories:
             timeline=rebuilt,
             coverage=coverage,
             beside=tuple(beside),
+            alone=alone.timeline if alone else None,
             context_count=max(in_context - len(facts), 0) if not context and not beside else 0,
             related=_related(entity, facts),
         )

@@ -7,17 +7,18 @@ half ``None`` where the other story has a step that this one lacks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from timeline.domain import Entry, Timeline
 
-MOST: Final = 1_000  # entries of each story that are aligned: the work grows with their product
+MOST: Final = 500  # entries of each story that are aligned: the work grows with their product
 _SLOWER: Final = 10  # times as long, and at least as much longer as ``_FELT``, is worth a word
 _FELT: Final = 1_000_000_000  # ns
+
+_Key: TypeAlias = tuple[str, str, str]
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,19 +53,36 @@ def _steps(timeline: Timeline) -> list[Entry]:
 
 
 def _pairs(left: list[Entry], right: list[Entry]) -> Iterator[Pair]:
-    matcher = SequenceMatcher(None, [_key(one) for one in left], [_key(one) for one in right], autojunk=False)
-    for tag, start, end, other, until in matcher.get_opcodes():
-        if tag == "equal":
-            for here, there in zip(left[start:end], right[other:until], strict=True):
-                yield Pair(here=here, there=there, difference=_difference(here, there))
-            continue
-        for here in left[start:end]:
-            yield Pair(here=here, there=None, difference="only here")
-        for there in right[other:until]:
-            yield Pair(here=None, there=there, difference="only there")
+    """Along a longest common sequence of steps; of what stands between two common ones, ours comes first."""
+    here = there = 0
+    for mine, other in _common([_key(one) for one in left], [_key(one) for one in right]):
+        yield from (Pair(here=one, there=None, difference="only here") for one in left[here:mine])
+        yield from (Pair(here=None, there=one, difference="only there") for one in right[there:other])
+        yield Pair(here=left[mine], there=right[other], difference=_difference(left[mine], right[other]))
+        here, there = mine + 1, other + 1
+    yield from (Pair(here=one, there=None, difference="only here") for one in left[here:])
+    yield from (Pair(here=None, there=one, difference="only there") for one in right[there:])
 
 
-def _key(entry: Entry) -> tuple[str, str, str]:
+def _common(left: Sequence[_Key], right: Sequence[_Key]) -> Iterator[tuple[int, int]]:
+    """Places of a longest common sequence; the earliest of several."""
+    longest = [[0] * (len(right) + 1) for _ in range(len(left) + 1)]
+    for i in range(len(left) - 1, -1, -1):
+        row, below, key = longest[i], longest[i + 1], left[i]
+        for j in range(len(right) - 1, -1, -1):
+            row[j] = below[j + 1] + 1 if key == right[j] else max(below[j], row[j + 1])
+    i = j = 0
+    while i < len(left) and j < len(right):
+        if left[i] == right[j]:
+            yield i, j
+            i, j = i + 1, j + 1
+        elif longest[i + 1][j] >= longest[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+
+
+def _key(entry: Entry) -> _Key:
     return entry.kind, entry.lane, entry.what
 
 

@@ -176,13 +176,12 @@ def entity(request: HttpRequest, kind: str, name: str) -> HttpResponse:
     """``/e/<type>/<id>``: the story of one entity, in the asked range or in all of it."""
     asked = Entity(type=kind, id=name)
     window = window_of(request.GET, default=None) if request.GET.get("q") != str(asked) else Window()
-    answer = wiring.reading().entity(
-        asked,
-        window=window,
-        context=request.GET.get("context") == "1",
-        expand=request.GET.get("expand") == "1",
-        beside=beside_of(request.GET),
-    )
+    asked_so: dict[str, Any] = {
+        "window": window,
+        "context": request.GET.get("context") == "1",
+        "expand": request.GET.get("expand") == "1",
+    }
+    answer = wiring.reading().entity(asked, **asked_so, beside=beside_of(request.GET))
     if answer is None:
         return error_page(
             request,
@@ -197,7 +196,7 @@ def entity(request: HttpRequest, kind: str, name: str) -> HttpResponse:
         **entity_page(answer, params),
     }
     if named := request.GET.get("compare", "").strip():
-        other = wiring.reading().entity(entity_of(named), window=window)
+        other = wiring.reading().entity(entity_of(named), **asked_so)
         context["compared"] = comparison(answer, other, named, params, context["hues"])
     return render(request, "timeline/entity.html", context)
 

@@ -26,14 +26,15 @@ def comparison(
     if other is None:
         shown["sentence"] = f"Nothing about {named} was seen, so there is nothing to compare with."
         return shown
-    pairs = compare(answer.timeline, other.timeline)
+    pairs = compare(answer.own, other.own)
     differs = first_difference(pairs)
     starts = _start([pair.here for pair in pairs]), _start([pair.there for pair in pairs])
     shown |= {
         "href": link(entity_path(named), params, compare=str(answer.entity), sel=None),
         "sentence": _sentence(str(answer.entity), named, pairs, differs),
         "differing": sum(1 for pair in pairs if pair.difference),
-        "cut": max(len(answer.timeline.entries), len(other.timeline.entries)) > MOST,
+        "cut": max(len(each.own.entries) for each in (answer, other)) > MOST,
+        "doubtful": any(each.coverage.causes or each.own.truncated for each in (answer, other)),
         "most": MOST,
         "rows": [
             {
@@ -74,7 +75,7 @@ def _half(entry: Entry | None, start: int, params: Mapping[str, str]) -> dict[st
 
 def _sentence(here: str, there: str, pairs: tuple[Pair, ...], differs: int | None) -> str:
     if differs is None:
-        return f"{here} and {there} went the same way, step by step."
+        return f"{here} and {there} went the same way as far as is known, step by step."
     pair = pairs[differs]
     step = f"{pair.step.what or 'a step'} by {pair.step.lane or 'an unnamed service'}"
     before = next((pairs[place].step for place in range(differs - 1, -1, -1)), None)
@@ -84,8 +85,8 @@ def _sentence(here: str, there: str, pairs: tuple[Pair, ...], differs: int | Non
         else "From the start"
     )
     told = {
-        "only here": f"{here} has {step}, and {there} has not",
-        "only there": f"{there} has {step}, and {here} has not",
+        "only here": f"{here} has {step}, which is not known of {there}",
+        "only there": f"{there} has {step}, which is not known of {here}",
         "failed here": f"{step} failed for {here} and not for {there}",
         "failed there": f"{step} failed for {there} and not for {here}",
         "slower here": f"{step} took far longer for {here}",

@@ -49,9 +49,11 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
     log = log_lines(timeline, answer.facts, hues, back, repeated)
     first = int(params["start"]) if params.get("start", "").isdecimal() else 0
     traces = {stored.fact.ref.trace_id for stored in answer.facts if stored.fact.ref}
-    times = [entry.at for entry in timeline.entries if entry.at is not None]
+    times = [entry.at for entry in answer.own.entries if entry.at is not None]
     variants = sum(stored.receipt.variant for stored in answer.facts)  # a search counts them apart, too
-    last = max([entry.until or entry.at for entry in timeline.entries if entry.at is not None], default=None)
+    last = max(
+        [entry.until or entry.at for entry in answer.own.entries if entry.at is not None], default=None
+    )
     return {
         "answer": answer,
         "entity": str(answer.entity),
@@ -120,7 +122,7 @@ def _related(
 
 def sentence(answer: EntityAnswer) -> str:
     """Where it stands, and what went wrong, as far as the facts prove."""
-    timeline = answer.timeline
+    timeline = answer.own
     placed = [entry for entry in timeline.entries if entry.at is not None and "context" not in entry.badges]
     events = [entry for entry in placed if entry.kind == "event"]
     last = max(events or placed, key=lambda entry: entry.at or 0, default=None)
@@ -148,7 +150,7 @@ def sentence(answer: EntityAnswer) -> str:
 def steps(answer: EntityAnswer) -> dict[str, Any]:
     """Event types in the order they were first reached, with how often."""
     reached: dict[str, list[int]] = {}
-    for entry in answer.timeline.entries:
+    for entry in answer.own.entries:
         if entry.kind == "event" and entry.at is not None and "context" not in entry.badges:
             reached.setdefault(entry.what, []).append(entry.at)
     found = [{"what": what, "at": times[0], "count": len(times)} for what, times in reached.items()]
