@@ -11,16 +11,22 @@ from typing import Final
 from django.db import Error
 from django.db.models import Q
 
-from timeline.errors import QueueUnavailable
+from timeline.errors import QueueUnavailable, TooLarge
 from timeline.ingest.markers import Mark
 from timeline.models import Marker
 
+MOST: Final = 20_000  # of a workspace
 DRAWN: Final = 60  # of one range, the newest
 
 
 def keep(marks: Sequence[Mark], *, by: str, workspace: str) -> int:
-    """Keep them all and answer how many were new; raises ``QueueUnavailable`` where the database is away."""
+    """Keep them all and answer how many were new. Raises ``QueueUnavailable`` where the database is away,
+    ``TooLarge`` where a workspace has ``MOST`` already."""
     try:
+        if Marker.objects.filter(workspace=workspace).count() + len(marks) > MOST:
+            raise TooLarge(
+                f"there are {MOST:,} markers already", remedy="tell of less: they go with their retention"
+            )
         before = Marker.objects.filter(
             workspace=workspace, digest__in=[one.digest() for one in marks]
         ).count()
@@ -44,9 +50,7 @@ def keep(marks: Sequence[Mark], *, by: str, workspace: str) -> int:
             ignore_conflicts=True,
         )
     except Error as error:
-        raise QueueUnavailable(
-            f"the database did not answer: {error}", remedy="send the markers again in a second"
-        ) from error
+        raise _away(error) from error
     return max(0, len({one.digest() for one in marks}) - before)
 
 
@@ -71,7 +75,16 @@ def between(
         found = found.filter(environment__in=("", environment))
     if services:
         found = found.filter(service__in=("", *services))
-    return list(found.order_by("-at", "-pk")[:DRAWN])[::-1]
+    try:
+        return list(found.order_by("-at", "-pk")[:DRAWN])[::-1]
+    except Error as error:
+        raise _away(error) from error
+
+
+def _away(error: Error) -> QueueUnavailable:
+    return QueueUnavailable(
+        f"the database did not answer: {error}", remedy="it may be asked and sent again in a second"
+    )
 
 
 def forget(before: int) -> None:

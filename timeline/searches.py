@@ -39,7 +39,7 @@ class Kept(NamedTuple):
 def remember(user: int, text: str, query: str) -> None:
     """Put a search first among the recent ones of a person; what is too long to be listed is left out.
 
-    Never raises: a list of what was asked must not stand in the way of an answer.
+    Never raises; where the database is busy it may take a while, but no answer is lost by it.
     """
     if not text or len(text) > LONGEST_TEXT or len(query) > LONGEST_QUERY:
         return

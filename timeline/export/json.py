@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from timeline.answers import (
     Cause,
     Coverage,
+    DestinationAnswer,
     EntityAnswer,
     FactAnswer,
+    FlowsAnswer,
     IdVerdict,
     SearchAnswer,
     SeenAnswer,
@@ -23,6 +25,7 @@ from timeline.answers import (
 from timeline.domain import Entry, Finding, Hop, Skew, Stored, Timeline
 from timeline.export.facts import fact_json, row_json
 from timeline.export.values import Json, moment, number, text, value_json
+from timeline.rebuild.flows import Flow, Spread
 from timeline.search.query import Window
 from timeline.store.port import Bucket, Count, Facet
 
@@ -294,5 +297,95 @@ def seen_json(answer: SeenAnswer) -> Json:
         "cannot_say": answer.cannot_say,
         "verdicts": [id_verdict_json(one) for one in answer.verdicts],
         "missing": [text(one.id) for one in answer.verdicts if one.verdict.kind == "not_seen"],
+        "coverage": coverage_json(answer.coverage),
+    }
+
+
+def _spread_json(spread: Spread | None) -> Json | None:
+    return (
+        None
+        if spread is None
+        else {f"{name}_ns": number(getattr(spread, name)) for name in ("p50", "p95", "p99")}
+    )
+
+
+def flow_json(flow: Flow) -> Json:
+    """What one service sent through one destination to one consumer; the facts are examples."""
+    return {
+        "producer": text(flow.producer),
+        "destination": text(flow.destination),
+        "consumer": text(flow.consumer),
+        "group": None if flow.group is None else text(flow.group),
+        "taken": flow.taken,
+        "failed": flow.failed,
+        "again": flow.again,
+        "not_taken": flow.open,
+        "not_taken_since": moment(flow.oldest),
+        "per_second": flow.rate,
+        "wait": _spread_json(flow.wait),
+        "work": _spread_json(flow.work),
+        "facts": {
+            "slowest": flow.slowest or None,
+            "failed": flow.failure or None,
+            "not_taken": flow.waiting or None,
+        },
+    }
+
+
+def flows_json(answer: FlowsAnswer) -> Json:
+    """Every flow of a range, told by the newest message spans of it."""
+    return {
+        "flows": [flow_json(flow) for flow in answer.flows],
+        "destinations": [{"name": text(name), "spans": count} for name, count in answer.destinations],
+        "looked_at": answer.looked_at,
+        "since": moment(answer.since),
+        "coverage": coverage_json(answer.coverage),
+    }
+
+
+def destination_json(answer: DestinationAnswer) -> Json:
+    """One topic, queue or stream."""
+    return {
+        "name": text(answer.name),
+        "systems": [text(system) for system in answer.systems],
+        "spans": answer.count,
+        "looked_at": answer.looked_at,
+        "since": moment(answer.since),
+        "flows": [flow_json(flow) for flow in answer.flows],
+        "partitions": [
+            {
+                "name": text(part.name),
+                "messages": part.messages,
+                "keys": part.keys,
+                "newest_offset": part.newest,
+            }
+            for part in answer.partitions
+        ],
+        "keys": [{"key": text(key), "messages": count} for key, count in answer.keys],
+        "keys_on_several_partitions": [
+            {"key": text(key), "partitions": [text(place) for place in places]} for key, places in answer.torn
+        ],
+        "lanes": [
+            {
+                **{
+                    name: text(getattr(lane, name))
+                    for name in ("operation", "service", "version", "schema", "group")
+                },
+                "messages": lane.count,
+                "first": moment(lane.first),
+                "last": moment(lane.last),
+            }
+            for lane in answer.lanes
+        ],
+        "sizes": [
+            {
+                "from": moment(size.start),
+                "messages": size.count,
+                "p50": size.p50,
+                "p95": size.p95,
+                "most": size.most,
+            }
+            for size in answer.sizes
+        ],
         "coverage": coverage_json(answer.coverage),
     }

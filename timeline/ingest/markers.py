@@ -25,6 +25,7 @@ _LENGTHS: Final = {
     "url": 1000,
 }
 _KNOWN: Final = (*_LENGTHS, "kind", "at", "until")
+AHEAD: Final = 86_400 * 10**9  # ns that a marker may lie ahead: what never comes never goes
 _REMEDY: Final = (
     'send {"title": "wallet 2.14.0", "kind": "deploy", "at": "2026-11-21T17:55:00Z"}, or a list of such'
 )
@@ -106,6 +107,11 @@ def _moment(item: dict[str, Any], name: str, place: int, now: int) -> int | None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise MalformedPayload(f"{name} of marker {place} is no moment", remedy=_REMEDY)
     try:
-        return parse_time(str(value), now)
+        moment = parse_time(str(value), now)
     except BadQuery as error:
         raise MalformedPayload(f"{name} of marker {place}: {error.message}", remedy=error.remedy) from error
+    if moment > now + AHEAD:
+        raise MalformedPayload(
+            f"{name} of marker {place} is over a day ahead", remedy="tell of it when it is near"
+        )
+    return moment

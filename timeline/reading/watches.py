@@ -14,7 +14,7 @@ from typing import Final
 
 from django.db import transaction
 
-from timeline.errors import BadQuery
+from timeline.errors import BadQuery, Unavailable
 from timeline.models import Watch
 from timeline.reading.search import Ask, scoped, understand
 from timeline.search.query import Query, Window
@@ -39,15 +39,7 @@ def watch(user: int, ask: Ask, *, since: int) -> Watch:
     if len(ask.text) > _LONGEST:
         raise BadQuery("this question is too long to be kept", remedy="wait for an id instead")
     now = time.time_ns()
-    fixed = ask.window.end is not None and ask.window.end < now - EVERY * 10**9
-    same = {
-        "user_id": user,
-        "workspace": ask.workspace,
-        "text": ask.text,
-        "environment": ask.environment,
-        "start": ask.window.start if fixed else None,
-        "end": ask.window.end if fixed else None,
-    }
+    same = {"user_id": user, **_about(ask, now)}
     with transaction.atomic():
         mine = Watch.objects.filter(user_id=user)
         known = mine.filter(**same, arrived=None, expires__gt=now).first()
@@ -59,16 +51,29 @@ def watch(user: int, ask: Ask, *, since: int) -> Watch:
         return Watch.objects.create(**same, since=since, made=now, expires=now + LIFETIME)
 
 
+def _about(ask: Ask, now: int) -> dict[str, str | int | None]:
+    """What makes two watches the same; the range only where it has ended."""
+    fixed = ask.window.end is not None and ask.window.end < now - EVERY * 10**9
+    return {
+        "workspace": ask.workspace,
+        "text": ask.text,
+        "environment": ask.environment,
+        "start": ask.window.start if fixed else None,
+        "end": ask.window.end if fixed else None,
+    }
+
+
 def of(user: int) -> list[Watch]:
     """The watches of a person: what arrived first, newest first, then what is waited for."""
     mine = Watch.objects.filter(user_id=user, expires__gt=time.time_ns())
     return sorted(mine, key=lambda one: (one.arrived is None, -(one.arrived or one.made)))
 
 
-def waits(user: int, text: str, environment: str) -> Watch | None:
+def waits(user: int, ask: Ask) -> Watch | None:
     """The watch of a person for this question that has not been told yet, if there is one."""
-    mine = Watch.objects.filter(user_id=user, text=text, environment=environment, arrived=None)
-    return mine.filter(expires__gt=time.time_ns()).order_by("-made").first()
+    now = time.time_ns()
+    mine = Watch.objects.filter(user_id=user, **_about(ask, now), arrived=None, problem="")
+    return mine.filter(expires__gt=now).order_by("-made").first()
 
 
 def arrived(user: int) -> int:
@@ -91,10 +96,12 @@ def look(
 ) -> int:
     """Ask for each watch that waits, of everybody where none are given; how many were told.
 
-    A question that can be read no more says so on its watch. Raises ``Unavailable``.
+    A question that can be read no more says so on its watch. Raises ``Unavailable`` at the end, where
+    one could not be asked.
     """
     waiting = Watch.objects.filter(arrived=None, expires__gt=time.time_ns(), problem="").order_by("made")
     told = 0
+    away: Unavailable | None = None
     for one in waiting if watches is None else watches:
         if one.arrived is not None or one.problem:
             continue
@@ -102,12 +109,17 @@ def look(
             found = _first(store, rules(one.workspace), one)
         except BadQuery as error:
             one.problem = error.message
-            one.save(update_fields=["problem"])
+            Watch.objects.filter(pk=one.pk).update(problem=one.problem)
+            continue
+        except Unavailable as error:
+            away = away or error  # of one question; those after it may well be answered
             continue
         if found is not None:
             one.arrived, one.fact = found
             # another process may have told of it, or its owner withdrawn it
             told += Watch.objects.filter(pk=one.pk, arrived=None).update(arrived=one.arrived, fact=one.fact)
+    if away is not None:
+        raise away
     return told
 
 

@@ -245,7 +245,7 @@ def entity(request: HttpRequest, rest: str, expand: bool = False, context: bool 
 def flows(request: HttpRequest) -> HttpResponse:
     """Each producing service, destination and consumer group: rate, waits, work, failures, what is not taken.
     Told by the newest 5,000 message spans of the range (24 h where none is given); times in ns."""
-    return _json(msgspec.to_builtins(wiring.reading().flows(window_of(request.GET))))
+    return _json(shapes.flows_json(wiring.reading().flows(window_of(request.GET))))
 
 
 @api.get("/v1/flows/{path:name}", summary="One topic, queue or stream", operation_id="destination")
@@ -256,7 +256,7 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
         return problems.problem(
             404, "No such destination", f"no message through {name[:200]} was seen", remedy="widen the range"
         )
-    return _json(msgspec.to_builtins(answer))
+    return _json(shapes.destination_json(answer))
 
 
 @api.get("/v1/coverage", summary="What answers rest on now", operation_id="coverage")

@@ -119,7 +119,8 @@ def search(request: HttpRequest) -> HttpResponse:
         params["columns"] = f"{params.get('columns', '')},{request.GET['column'].replace(',', ' ')}"
         return redirect(link("/search", params))
     try:
-        answer = wiring.reading().search(ask_of(request.GET))
+        ask = ask_of(request.GET)
+        answer = wiring.reading().search(ask)
     except BadQuery as error:
         page = frame(request, "search", "Search", q=request.GET.get("q", ""))
         wrong = {"frame": page, "error": syntax_error(error, request.GET.get("q", "").strip())}
@@ -130,7 +131,7 @@ def search(request: HttpRequest) -> HttpResponse:
         if "cursor" not in params and "fact" not in params:
             searches.remember(user.pk, answer.text, query_of(params))
         if answer.verdict.kind != "seen":
-            waits = watches.waits(user.pk, answer.text, params.get("environment", ""))
+            waits = watches.waits(user.pk, ask)
     page = frame(
         request, "search", "Search", q=answer.text or params.get("q", ""), understood=answer.understood
     )

@@ -38,7 +38,7 @@ def _person(request: HttpRequest) -> User:
 def tail(request: HttpRequest) -> HttpResponse:
     """``/search/tail``: rows received since ``after`` (ns), as the search page draws them."""
     after = request.GET.get("after", "")
-    if not after.isdecimal() or len(after) > 19:
+    if not after.isascii() or not after.isdecimal() or len(after) > 19 or int(after) >= 1 << 63:
         raise BadQuery("after is no moment", remedy="give the moment of the answer before, in ns")
     params = {name: request.GET[name] for name in ("q", *CARRIED) if request.GET.get(name)}
     ask = msgspec.structs.replace(ask_of(params), limit=TAILED)
@@ -66,7 +66,9 @@ def around(request: HttpRequest, fact_id: str) -> HttpResponse:
         )
     asked = {name: values[0] for name, values in parse_qs(request.GET.get("back", "")[:8192]).items()}
     kept: dict[str, str] = {
-        name: asked[name] for name in ("environment", "columns", "density") if name in asked
+        name: asked[name]
+        for name in ("columns", "density")
+        if name in asked  # the range counts all environments
     }
     return redirect(
         link(

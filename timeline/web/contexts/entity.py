@@ -85,6 +85,17 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
         "folded_waits": folded_waits,
         "with_context": params.get("context") == "1",
         "expanded": params.get("expand") == "1",
+        **_ways(params, path, folded=folded, folded_waits=folded_waits),
+        "coverage": coverage_lines(answer.coverage),
+        "exports": exports("entity", {"entity": str(answer.entity), **{name: params[name] for name in ("from", "to", "range", "context", "expand", "with") if name in params}}),
+        "selected": selected,
+        "missing": timeline.missing,
+    }  # fmt: skip
+
+
+def _ways(params: Mapping[str, str], path: str, *, folded: bool, folded_waits: bool) -> dict[str, Any]:
+    """What the buttons above the drawing lead to."""
+    return {
         "fold_href": link(path, params, fold="0" if folded else None, open=None),
         "waits_href": link(path, params, waits="0" if folded_waits else None, open=None),
         "context_href": link(path, params, context=None if params.get("context") == "1" else "1"),
@@ -92,11 +103,7 @@ def entity_page(answer: EntityAnswer, params: Mapping[str, str]) -> dict[str, An
         "log_only": params.get("view") == "log",
         "lanes_href": link(path, params, view=None),
         "log_href": link(path, params, view="log"),
-        "coverage": coverage_lines(answer.coverage),
-        "exports": exports("entity", {"entity": str(answer.entity), **{name: params[name] for name in ("from", "to", "range", "context", "expand", "with") if name in params}}),
-        "selected": selected,
-        "missing": timeline.missing,
-    }  # fmt: skip
+    }
 
 
 def _related(
