@@ -103,17 +103,25 @@ def test_resources_and_scopes_are_told_apart() -> None:
     assert encode_spans(spans) == decoded(spans)
 
 
-def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", ["id", "id-{}"], ids=["of one key", "of many keys"])
+def test_what_is_kept_has_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp, "MOST_KEYS", 10)
     monkeypatch.setattr(otlp, "_kept", {})
     memory = Memory()
     for number in range(otlp.MOST_VALUES + 50):
-        told = {"id": str(number), "long": "x" * 1000, f"key-{number}": "a", "yes": True, "one": 1}
+        told = {key.format(number): str(number), "long": "x" * 1000}
         memory.tracer.start_span("a", attributes=told).end()
     assert encode_spans(memory.spans()) == decoded(memory.spans())
     assert len(otlp._kept) <= 10
     assert all(len(values) <= otlp.MOST_VALUES for values in otlp._kept.values())
     assert not any("long" in place and values for place, values in otlp._kept.items())
+
+
+def test_values_that_python_takes_for_equal_are_told_apart() -> None:
+    memory = Memory()
+    for value in (1, True, 1.0, 0, False, "1"):
+        memory.tracer.start_span("a", attributes={"same": value}).end()
+    assert encode_spans(memory.spans()) == decoded(memory.spans())
 
 
 def test_an_exporter_that_encodes_in_another_way_keeps_its_own() -> None:
