@@ -28,6 +28,16 @@ def test_a_pasted_entity_is_seen_with_its_rows_newest_first(visit: Open) -> None
     expect(page.get_by_role("link", name="Open timeline")).to_be_visible()
 
 
+def test_the_story_of_a_pasted_entity_is_taken_away_in_two_clicks(visit: Open) -> None:
+    page = visit("/search?q=bet:8812")
+    page.locator("summary", has_text="Export").click()
+    with page.expect_download() as taken:
+        page.get_by_role("link", name=re.compile("The story of bet:8812")).click()
+    text = Path(taken.value.path()).read_text()
+    assert taken.value.suggested_filename.endswith(".html")
+    assert "bet:8812 reached" in text
+
+
 def test_rows_are_walked_and_opened_by_keyboard(visit: Open) -> None:
     page = visit("/search?q=bet:8812")
     page.keyboard.press("j")

@@ -166,6 +166,8 @@ def _doors(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, str]:
         try:
             Entity.parse(named[0])
             found["timeline"] = link(entity_path(named[0]), params)
+            found["story"] = link("/api/v1/export/entity", {}, entity=named[0], format="html")
+            found["entity"] = named[0]
         except ValueError:
             pass
     traces = {row.trace_id for row in answer.rows if row.trace_id}
