@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import median_low
 from typing import Literal, TypeAlias
 
@@ -38,9 +39,9 @@ class Edge(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes with their rank from the left, in first-seen order, and the edges between them."""
+    """Nodes in first-seen order, and the edges between them."""
 
-    nodes: dict[Side, int]
+    nodes: tuple[Side, ...]
     edges: tuple[Edge, ...]
     spans: dict[str, int]  # spans of each service
     failed: dict[str, int]
@@ -97,30 +98,11 @@ def graph(timeline: Timeline) -> Graph:
             made.waits.append(max(0, hop.wait))
         if hop.attempt == 1 and (hop.wait or 0) > made.longest:
             made.longest, made.fact = hop.wait or 0, side
-    return Graph(nodes=_ranked(timeline, edges), edges=tuple(edges.values()), spans=spans, failed=failed)
+    return Graph(nodes=_nodes(timeline, edges), edges=tuple(edges.values()), spans=spans, failed=failed)
 
 
-def _ranked(timeline: Timeline, edges: dict[tuple[Side, Side], Edge]) -> dict[Side, int]:
-    """How far right each node stands: one more than the node it was first reached from."""
-    after: dict[Side, list[Side]] = {}
-    reached: set[Side] = set()
-    for source, target in edges:
-        after.setdefault(source, []).append(target)
-        if source != target:
-            reached.add(target)
-    nodes: dict[Side, None] = {}
-    for name in timeline.services:
-        nodes["service", name] = None
+def _nodes(timeline: Timeline, edges: Iterable[tuple[Side, Side]]) -> tuple[Side, ...]:
+    nodes: dict[Side, None] = {("service", name): None for name in timeline.services}
     for source, target in edges:
         nodes[source] = nodes[target] = None
-    ranks: dict[Side, int] = {}
-    for start in [*(node for node in nodes if node not in reached), *nodes]:
-        todo = [start] if start not in ranks else []
-        if todo:
-            ranks[start] = 0
-        for node in todo:
-            for target in after.get(node, ()):
-                if target not in ranks:
-                    ranks[target] = ranks[node] + 1
-                    todo.append(target)
-    return {node: ranks[node] for node in nodes}
+    return tuple(nodes)

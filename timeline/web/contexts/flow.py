@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from timeline.answers import TraceAnswer
 from timeline.rebuild.flow import Edge, Graph, Side, graph
+from timeline.rebuild.layers import Layout, layout
 from timeline.search.times import SECOND
 from timeline.web import words
 from timeline.web.contexts.frame import link
+from timeline.web.contexts.graph import curve, through
 
 WIDE, HIGH, ACROSS, DOWN, EDGE = 168, 44, 322, 88, 24  # px: a box, from rank to rank, from box to box, around
 
 
 def flow_view(answer: TraceAnswer, hues: Mapping[str, int], back: Mapping[str, str]) -> dict[str, Any]:
-    """The graph, laid out from left to right in the order in which things were reached."""
+    """The graph, laid out from left to right as things flow."""
     found = graph(answer.timeline)
-    places, rows = _placed(found)
+    keys = {node: " ".join(node) for node in found.nodes}
+    laid = layout(keys.values(), ((keys[edge.source], keys[edge.target]) for edge in found.edges))
+    places, rows = _placed(laid), max(map(len, laid.layers), default=1)
     slow = _slow(answer)
-    columns = max((rank for rank in found.nodes.values()), default=0) + 1
+    edges = []
+    for edge in found.edges:
+        ends = keys[edge.source], keys[edge.target]
+        way = [places[key] for key in laid.routes.get(ends, ())]
+        edges.append(_edge(edge, places[ends[0]], places[ends[1]], way, slow, back))
     return {
-        "width": 2 * EDGE + ACROSS * (columns - 1) + WIDE,
+        "width": 2 * EDGE + ACROSS * (len(laid.layers) - 1) + WIDE,
         "height": 2 * EDGE + DOWN * (rows - 1) + HIGH + 24,
-        "nodes": [_node(found, node, places[node], hues) for node in found.nodes],
-        "edges": [_edge(edge, places, slow, back) for edge in found.edges],
+        "nodes": [_node(found, node, places[key], hues) for node, key in keys.items()],
+        "edges": edges,
     }
 
 
-def _placed(found: Graph) -> tuple[dict[Side, tuple[float, float]], int]:
-    """Corner of each box. In a column boxes stand as those stand that lead to them."""
-    columns: dict[int, list[Side]] = {}
-    for node, rank in found.nodes.items():
-        columns.setdefault(rank, []).append(node)
-    rows = max((len(column) for column in columns.values()), default=1)
-    order: dict[Side, float] = {}
-    places: dict[Side, tuple[float, float]] = {}
-    for rank in sorted(columns):
-        before: dict[Side, list[float]] = {}
-        for edge in found.edges:
-            if edge.source in order:
-                before.setdefault(edge.target, []).append(order[edge.source])
-        column = columns[rank]
-        column.sort(key=lambda node: sum(before[node]) / len(before[node]) if node in before else 0.0)
-        offset = (rows - len(column)) / 2
-        for number, node in enumerate(column):
-            order[node] = number + offset
-            places[node] = (EDGE + ACROSS * rank, EDGE + DOWN * (number + offset))
-    return places, rows
+def _placed(laid: Layout) -> dict[str, tuple[int, int]]:
+    """Corner of each box and of each place where a line passes by, px."""
+    rows = max(map(len, laid.layers), default=1)
+    return {
+        key: (EDGE + ACROSS * rank, EDGE + DOWN * (rows - len(layer)) // 2 + DOWN * number)
+        for rank, layer in enumerate(laid.layers)
+        for number, key in enumerate(layer)
+    }
 
 
 def _slow(answer: TraceAnswer) -> dict[str, int]:
@@ -55,7 +51,7 @@ def _slow(answer: TraceAnswer) -> dict[str, int]:
     return {one.destination: one.median for one in answer.usual}
 
 
-def _node(found: Graph, node: Side, place: tuple[float, float], hues: Mapping[str, int]) -> dict[str, Any]:
+def _node(found: Graph, node: Side, place: tuple[int, int], hues: Mapping[str, int]) -> dict[str, Any]:
     kind, name = node
     x, y = place
     said = "topic or queue" if kind == "destination" else words.plural(found.spans.get(name, 0), "span")
@@ -66,26 +62,34 @@ def _node(found: Graph, node: Side, place: tuple[float, float], hues: Mapping[st
     }  # fmt: skip
 
 
-def _curve(left: float, y1: float, right: float, y2: float) -> tuple[str, tuple[float, float]]:
-    """From the side of one box to the side of another; what goes back stands a little lower."""
+def _line(
+    source: tuple[int, int], target: tuple[int, int], way: Iterable[tuple[int, int]]
+) -> tuple[str, tuple[float, float]]:
+    """From the side of one box to the side of another, and where its label stands: on the last stretch; what
+    goes back stands a little lower."""
+    (left, y1), (right, y2) = (source[0], source[1] + HIGH // 2), (target[0], target[1] + HIGH // 2)
     if right > left:
-        x1, x2, bend = left + WIDE, right - 2, (right - left - WIDE) / 2
-    elif right < left:
-        x1, x2, bend, y1, y2 = left, right + WIDE + 2, (right + WIDE - left) / 2, y1 + 11, y2 + 11
-    else:
-        x1, x2, bend = left + WIDE, right + WIDE + 2, 70.0
-    near = x1 + bend, x2 - bend if right != left else x2 + bend
-    path = f"M{x1:.0f} {y1:.0f}C{near[0]:.0f} {y1:.0f} {near[1]:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
-    if right < left:  # below where it comes from, out of the way of what goes there
-        return path, (x1 - 10, y1 + 22)
-    return path, ((x1 + x2) / 2 + (0.75 * bend if right == left else 0), (y1 + y2) / 2)
+        x, end = left + WIDE, right - 2
+        passed, x1, middle = through(x, y1, ((at, top + HIGH // 2) for at, top in way), WIDE)
+        path = f"M{x} {y1}{passed}{curve(x1, middle, end, y2)}"
+        return path, ((x1 + end) / 2, (middle + y2) / 2)
+    if right < left:
+        x1, end, y1, y2 = left, right + WIDE + 2, y1 + 11, y2 + 11
+        return f"M{x1} {y1}{curve(x1, y1, end, y2)}", (x1 - 10, y1 + 22)
+    x1, end, bend = left + WIDE, right + WIDE + 2, 70
+    return f"M{x1} {y1}C{x1 + bend} {y1} {end + bend} {y2} {end} {y2}", (x1 + 0.75 * bend, (y1 + y2) / 2)
 
 
 def _edge(
-    edge: Edge, places: Mapping[Side, tuple[float, float]], usual: Mapping[str, int], back: Mapping[str, str]
+    edge: Edge,
+    source: tuple[int, int],
+    target: tuple[int, int],
+    way: Iterable[tuple[int, int]],
+    usual: Mapping[str, int],
+    back: Mapping[str, str],
 ) -> dict[str, Any]:
-    (left, top), (right, below) = places[edge.source], places[edge.target]
-    path, label = _curve(left, top + HIGH / 2, right, below + HIGH / 2)
+    path, label = _line(source, target, way)
+    left, right = source[0], target[0]
     longest = max(edge.waits, default=None)
     common = usual.get(edge.source[1]) if edge.kind == "take" else None
     far = longest is not None and common is not None and longest >= max(SECOND, 10 * common)

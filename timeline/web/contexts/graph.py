@@ -71,18 +71,26 @@ def _line(source: tuple[int, int], target: tuple[int, int], way: Iterable[tuple[
             "y": low - 4,
             "tip": tip,
         }
-    for left, top in way:
-        middle = top + HIGH // 2
-        path += f"{_curve(x, y, left, middle)}L{left + WIDE} {middle}"
-        x, y = left + WIDE, middle
+    way_on, x, y = through(x, y, ((left, top + HIGH // 2) for left, top in way), WIDE)
+    path += way_on
     return {
-        "path": path + _curve(x, y, end_x, end_y),
+        "path": path + curve(x, y, end_x, end_y),
         "x": (x + end_x) // 2 - 2,
         "y": (y + end_y) // 2 - 5,
         "tip": tip,
     }
 
 
-def _curve(x: int, y: int, to_x: int, to_y: int) -> str:
+def through(x: int, y: int, way: Iterable[tuple[int, int]], wide: int) -> tuple[str, int, int]:
+    """The part of a path that leads past its waypoints (left and middle, px), and where it ends."""
+    path = ""
+    for left, middle in way:
+        path += f"{curve(x, y, left, middle)}L{left + wide} {middle}"
+        x, y = left + wide, middle
+    return path, x, y
+
+
+def curve(x: int, y: int, to_x: int, to_y: int) -> str:
+    """A bend from one point to another, level at both."""
     bend = (to_x - x) // 2
     return f"C{x + bend} {y} {to_x - bend} {to_y} {to_x} {to_y}"
