@@ -300,7 +300,9 @@ def _open(folder: _Folder, groups: Mapping[str, frozenset[str]], covered: bool) 
         missing = expected - took.get(one.number, set())
         if one.number in nameless:  # a consumer that does not say its group may be any of them
             continue
-        found += [folder.open_hop(one, group, outcome) for group in sorted(missing)]
+        # what failed to be sent may never have reached the broker: that nobody took it is nobody's fault
+        of_this: Outcome = "unknown" if _failed(folder.known[one.sender]) else outcome
+        found += [folder.open_hop(one, group, of_this) for group in sorted(missing)]
         if not expected and one.number not in took:
             found.append(folder.open_hop(one, None, "unknown"))
     return found

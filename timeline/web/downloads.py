@@ -59,7 +59,7 @@ def export(request: HttpRequest, what: str, form: str) -> HttpResponseBase:
             404, "Nothing to take away", "nothing of it was seen in this range", remedy="widen the range"
         )
     response = StreamingHttpResponse(_audited(request, taken, form), content_type=_TYPES[form])
-    name = re.sub(r"[^A-Za-z0-9]+", "-", taken.header.subject).strip("-")[:60] or "all"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", taken.header.subject.removeprefix("trace:")).strip("-")[:60] or "all"
     response.headers["Content-Disposition"] = f'attachment; filename="throughline-{what}-{name}.{form}"'
     if form == "html":
         # opened from here it must stay as closed as it is offline: no scripts, its own styles only

@@ -69,6 +69,11 @@ def test_what_a_known_group_has_not_taken_is_open() -> None:
     assert 0 == _one(flows(facts, covered=False)).open
 
 
+def test_what_could_not_be_sent_is_not_said_to_wait() -> None:
+    lost = b.stored(msgspec.structs.replace(_send(2).fact, status="error"))
+    assert 0 == _one(flows([_send(1), _take(1), lost])).open
+
+
 def test_each_group_has_a_flow_of_its_own() -> None:
     mail = msgspec.structs.replace(_take(1, group="mail").fact, ref=b.ref(1, 3))
     facts = [_send(1), _take(1), b.stored(mail)]

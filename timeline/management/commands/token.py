@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from timeline import keys
@@ -35,6 +36,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         """Carry out the verb."""
+        try:
+            self._carry_out(verb, **options)
+        except DatabaseError as error:
+            raise CommandError(
+                f"this node has no database yet, or it is away ({error}); start the node first, and give the"
+                " command the environment that it runs with, THROUGHLINE_DATA_DIR before all"
+            ) from error
+
+    def _carry_out(self, verb: str, **options: Any) -> None:
         if verb == "create":
             made = keys.create(options["name"], options["scope"], days=options["days"])
             Audit.objects.create(
