@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from timeline.answers import Coverage, DestinationAnswer, FlowsAnswer, Size
 from timeline.reading.flows import told_to_the_end
 from timeline.rebuild.flows import Flow, Spread
@@ -18,6 +20,7 @@ from timeline.web.contexts.histogram import percent
 RANGES = (("1h", "1 h"), ("24h", "24 h"), ("7d", "7 days"), ("all", "All"))
 MOST_DRAWN = 150  # flows; a graph of more is no picture
 KEPT = ("from", "to", "range")
+_ON_ITS_WAY = 10 * words.SECOND
 
 
 def destination_path(name: str) -> str:
@@ -29,10 +32,11 @@ def flows_page(answer: FlowsAnswer, params: Mapping[str, str]) -> dict[str, Any]
     """Everything the template of all flows shows."""
     hues = _hues(answer.flows)
     counts = dict(answer.destinations)
-    drawn = sorted(answer.flows, key=lambda flow: -(flow.taken + flow.open))[:MOST_DRAWN]
+    settled = _settled(answer.flows, answer.coverage.now)
+    drawn = sorted(settled, key=lambda flow: -(flow.taken + flow.open))[:MOST_DRAWN]
     return {
         "answer": answer,
-        "sentence": sentence(answer.flows, answer.coverage),
+        "sentence": sentence(settled, answer.coverage),
         "rows": _rows(answer.flows, hues, params, answer.coverage.now),
         "drawing": _drawing(drawn, hues, params),
         "left_out": len(answer.flows) - len(drawn),
@@ -48,12 +52,13 @@ def flows_page(answer: FlowsAnswer, params: Mapping[str, str]) -> dict[str, Any]
 def destination_page(answer: DestinationAnswer, params: Mapping[str, str]) -> dict[str, Any]:
     """Everything the template of one destination shows."""
     hues = _hues(answer.flows) | colours.assign(lane.service for lane in answer.lanes)
+    settled = _settled(answer.flows, answer.coverage.now)
     most = max((partition.messages for partition in answer.partitions), default=0)
     return {
         "answer": answer,
-        "sentence": f"{answer.name}: {sentence(answer.flows, answer.coverage)}",
+        "sentence": f"{answer.name}: {sentence(settled, answer.coverage)}",
         "rows": _rows(answer.flows, hues, params, answer.coverage.now),
-        "drawing": _drawing(answer.flows[:MOST_DRAWN], hues, params),
+        "drawing": _drawing(settled[:MOST_DRAWN], hues, params),
         "partitions": [{"view": part, "width": percent(part.messages, most)} for part in answer.partitions],
         "keys": [
             {
@@ -77,6 +82,16 @@ def destination_page(answer: DestinationAnswer, params: Mapping[str, str]) -> di
         "ranges": ranges(destination_path(answer.name), params),
         "markers": marks.listed(answer.coverage.window, (lane.service for lane in answer.lanes)),
     }
+
+
+def _settled(flows: Iterable[Flow], now: int) -> list[Flow]:
+    """The flows as a sentence may speak of them: what was sent a moment ago is on its way, and waits for nobody."""
+    return [
+        msgspec.structs.replace(flow, open=0)
+        if flow.oldest is not None and now - flow.oldest < _ON_ITS_WAY
+        else flow
+        for flow in flows
+    ]
 
 
 def ranges(path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
