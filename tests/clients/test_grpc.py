@@ -100,7 +100,7 @@ def test_a_bomb_is_cut_off(channel: grpc.Channel) -> None:
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == error.code()
 
 
-def test_calls_that_stall_do_not_close_the_door(channel: grpc.Channel) -> None:
+def test_calls_that_stall_do_not_close_the_door(running: Running, channel: grpc.Channel) -> None:
     never = threading.Event()
 
     def silence() -> Iterator[bytes]:
@@ -112,6 +112,7 @@ def test_calls_that_stall_do_not_close_the_door(channel: grpc.Channel) -> None:
     ]
     try:
         assert b"" == _send(channel, otlp.traces_protobuf())
+        assert 1 == len(running.accepted())
     finally:
         never.set()
         for call in stalled:

@@ -42,12 +42,28 @@ def there(page: Page) -> list[int]:
     ]
 
 
+def scroll(page: Page, to: str) -> None:
+    """Scroll, and wait until the rows there are drawn and filled."""
+    page.evaluate(f"scrollTo(0, {to})")
+    page.wait_for_function(
+        """() => {
+            const middle = innerHeight / 2;
+            const rows = [...document.querySelectorAll("tr[data-row]")];
+            return rows.some((row) => {
+                const box = row.getBoundingClientRect();
+                return box.top <= middle && middle <= box.bottom && !row.classList.contains("awaited");
+            });
+        }""",
+        timeout=60_000,
+    )
+    expect(page.locator("tr.awaited")).to_have_count(0, timeout=60_000)
+
+
 def test_a_long_trace_draws_only_what_is_in_view_and_fetches_what_is_scrolled_to(long: Open) -> None:
     page = long()
     assert 200 > page.locator("tr[data-row]").count()
     assert 24 * SPANS <= page.evaluate("document.querySelector('.fall').offsetHeight")
-    page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
-    expect(page.locator("tr.awaited")).to_have_count(0, timeout=30_000)
+    scroll(page, "document.body.scrollHeight / 2")
     places = there(page)
     assert 200 > len(places)
     assert places == list(range(places[0], places[-1] + 1))
@@ -90,13 +106,11 @@ def test_a_row_that_is_scrolled_back_to_is_not_fetched_again(long: Open) -> None
     page = long()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "part=rows" in request.url else None)
-    page.evaluate("scrollTo(0, 40000)")
-    expect(page.locator("tr.awaited")).to_have_count(0, timeout=30_000)
-    page.evaluate("scrollTo(0, 0)")
+    scroll(page, "40000")
+    scroll(page, "0")
     expect(page.locator("tr[data-place='0']")).to_be_visible()
     count = len(asked)
-    page.evaluate("scrollTo(0, 40000)")
-    expect(page.locator("tr.awaited")).to_have_count(0, timeout=30_000)
+    scroll(page, "40000")
     assert count == len(asked)
 
 
