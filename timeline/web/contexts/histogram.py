@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import Error
-
 from timeline import markers
 from timeline.answers import Coverage, SearchAnswer
 from timeline.models import Marker
@@ -94,10 +92,7 @@ def histogram(answer: SearchAnswer, params: Mapping[str, str]) -> dict[str, Any]
 
 def marks(start: int, end: int, environment: str = "", services: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Markers of deploys and changes inside a range, each with its place and what it says."""
-    try:
-        found = markers.between(start, end, environment=environment, services=services)
-    except Error:
-        return []  # a drawing without them is a drawing all the same
+    found = markers.drawn(start, end, environment=environment, services=services)
     return _labelled([_mark(one, start, end) for one in found])
 
 

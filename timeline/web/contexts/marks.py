@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import Error
-
 from timeline import markers
 from timeline.models import Marker
 from timeline.rebuild.scale import Scale
@@ -16,22 +14,15 @@ from timeline.web.contexts.story import x
 
 def listed(window: Window, services: Iterable[str] = ()) -> list[dict[str, Any]]:
     """The markers of a range that are about these services or about none; of all where none are given."""
-    return [_told(one) for one in _between(window.start, window.end, services)]
+    return [_told(one) for one in markers.drawn(window.start, window.end, services=tuple(services))]
 
 
 def along(scale: Scale, services: Iterable[str]) -> list[dict[str, Any]]:
     """The markers between the ends of an axis that are about these services, or about none."""
     if not scale.stretches:
         return []
-    found = _between(scale.start, scale.end + 1, services)
+    found = markers.drawn(scale.start, scale.end + 1, services=tuple(services))
     return [{**_told(one), "x": x(scale.x(one.at))} for one in found if one.at >= scale.start]
-
-
-def _between(start: int | None, end: int | None, services: Iterable[str]) -> list[Marker]:
-    try:
-        return markers.between(start, end, services=tuple(services))
-    except Error:
-        return []  # a page without them is a page all the same
 
 
 def _told(one: Marker) -> dict[str, Any]:

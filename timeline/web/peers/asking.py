@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from timeline import wiring
 from timeline.errors import BadQuery, ThroughlineError
+from timeline.search.query import Window
 from timeline.web.problems import status_of
 from timeline.web.readers import may_read
 
@@ -21,6 +23,7 @@ Ask = Callable[..., Any]
 Failed = Callable[[int, str], Any]
 US, MS = 10**3, 10**6  # ns
 _FURTHEST = 2**62  # ns
+_DAY = 86400 * 10**9
 _TRACE_ID = re.compile(r"[0-9a-f]{1,32}")
 
 
@@ -74,3 +77,10 @@ def trace_id(written: str) -> str:
     if not _TRACE_ID.fullmatch(text):
         raise BadQuery(f"{written[:40]!r} is not a trace id", remedy="it has 32 (or 16) hexadecimal digits")
     return text.zfill(32)
+
+
+def looked_back(request: HttpRequest, *, beyond: int = 0) -> Window:
+    """``lookback`` before ``endTs``, both in ms: the day before now where nothing is given. ``beyond`` (ns) is
+    added at the end, for those who ask with that moment inside."""
+    end = whole(request, "endTs", time.time_ns(), unit=MS)
+    return Window(start=max(end - whole(request, "lookback", _DAY, unit=MS), 0), end=end + beyond)

@@ -15,10 +15,9 @@ from timeline.export.jaeger import traces_json
 from timeline.reading.traces import MOST_TRACES, SPANS, Traces
 from timeline.search.query import And, AttributeIs, FieldBetween, FieldIs, Node, Not, Window
 from timeline.search.times import parse_duration
-from timeline.web.peers.asking import MS, US, answering, trace_id, whole
+from timeline.web.peers.asking import US, answering, looked_back, trace_id, whole
 
-_DAY = 86400 * 10**9
-_LOOKBACK = 2 * _DAY
+_LOOKBACK = 2 * 86400 * 10**9  # ns
 _LIMIT = 100
 _KINDS = ("internal", "server", "client", "producer", "consumer")
 
@@ -86,9 +85,7 @@ def trace(traces: Traces, request: HttpRequest, named: str) -> Any:
 @answering(_failed)
 def dependencies(traces: Traces, request: HttpRequest) -> Any:
     """Which service calls or feeds which, among the newest spans up to ``endTs`` (ms)."""
-    end = whole(request, "endTs", time.time_ns(), unit=MS)
-    window = Window(start=max(end - whole(request, "lookback", _DAY, unit=MS), 0), end=end)
-    calls = traces.calls(window)
+    calls = traces.calls(looked_back(request))
     return _body([{"parent": each.parent, "child": each.child, "callCount": each.count} for each in calls])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,13 +20,11 @@ from timeline.search.query import (
     FieldIs,
     Node,
     Or,
-    Window,
     Words,
 )
 from timeline.search.words import words
-from timeline.web.peers.asking import MS, US, answering, trace_id, whole
+from timeline.web.peers.asking import MS, US, answering, looked_back, trace_id, whole
 
-_DAY = 86400 * 10**9
 _LIMIT = 10
 
 
@@ -56,8 +53,7 @@ def remote_services(traces: Traces, request: HttpRequest) -> Any:
 @answering(_failed)
 def search(traces: Traces, request: HttpRequest) -> Any:
     """Whole traces that have a span of a service, name, annotations and length."""
-    end = whole(request, "endTs", time.time_ns(), unit=MS)
-    window = Window(start=max(end - whole(request, "lookback", _DAY, unit=MS), 0), end=end + MS)
+    window = looked_back(request, beyond=MS)
     limit = whole(request, "limit", _LIMIT, most=MOST_TRACES)
     return traces_json(traces.find(And(tuple(_conditions(request))), window, limit))
 
@@ -78,8 +74,7 @@ def trace_many(traces: Traces, request: HttpRequest) -> Any:
 @answering(_failed)
 def dependencies(traces: Traces, request: HttpRequest) -> Any:
     """Which service calls or feeds which, among the newest spans up to ``endTs`` (ms)."""
-    end = whole(request, "endTs", time.time_ns(), unit=MS)
-    calls = traces.calls(Window(start=max(end - whole(request, "lookback", _DAY, unit=MS), 0), end=end))
+    calls = traces.calls(looked_back(request))
     return [
         {"parent": each.parent, "child": each.child, "callCount": each.count, "errorCount": each.errors}
         for each in calls
