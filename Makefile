@@ -3,12 +3,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# processes that share a test run: most of it waits for servers, so they are twice as many as cores
+# processes that share a test run: twice as many as the cores it was measured on, for most of it waits for servers
 SHARED := -n 4
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE  # or each of the many processes of a test run compiles our modules anew
 
-.PHONY: help run demo test test-fast test-pages test-zoo check bench bench-elasticsearch bench-tracing lock clients
+.PHONY: help run demo test test-fast test-pages test-zoo soak check bench bench-elasticsearch bench-tracing lock clients
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,10 +41,10 @@ clients: $(VENV)/.runtime ## install what the tests use besides Python: real cli
 	@bash tests/install.sh
 
 test-fast: $(VENV)/.dev ## what needs no server and no browser
-	$(BIN)/pytest -q -m "not server and not pages and not slow"
+	$(BIN)/pytest -q -m "not server and not pages and not slow and not soak"
 
 test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
-	$(BIN)/pytest -q -m pages
+	$(BIN)/pytest -q -m "pages and not soak"
 
 test-zoo: $(VENV)/.dev clients ## one story through Kafka's three clients, pika, aio-pika, Celery, Redis streams and Django, ours and stock, on real brokers
 	$(BIN)/pytest -q tests/zoo
@@ -52,6 +52,9 @@ test-zoo: $(VENV)/.dev clients ## one story through Kafka's three clients, pika,
 test: ## everything
 	@$(MAKE) --no-print-directory --jobs 2 clients check  # while one of them downloads, the other computes
 	$(BIN)/pytest $(SHARED)
+
+soak: $(VENV)/.dev clients ## the long form of the proofs: hours of faults, kills and fuzzing
+	$(BIN)/pytest -q -p no:randomly -m soak --timeout 0
 
 bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
 	$(BIN)/python -m benchmarks.run
