@@ -25,7 +25,7 @@ from benchmarks import cohorts, steps
 from benchmarks.questions import batches, median
 from benchmarks.run import RESULTS, machine, shown
 from benchmarks.way_in import pass_through
-from tests.node.harness import RunningNode
+from tests.node.harness import RunningNode, until
 from tests.servers.elasticsearch import Elasticsearch
 from timeline.domain import Stored
 from timeline.search.query import AttributeIs, FieldIs, Or, Query, Window
@@ -73,10 +73,26 @@ class Server:
             for segment in copy["segments"].values()
         )
 
+    def _retained(self, pattern: str) -> int:
+        """Documents kept as they were sent, for copies that might lack them."""
+        indices = self.call("GET", f"/{pattern}/_stats?level=shards")["indices"].values()
+        copies = [copy for index in indices for shard in index["shards"].values() for copy in shard]
+        return sum(
+            copy["seq_no"]["max_seq_no"] + 1 - lease["retaining_seq_no"]
+            for copy in copies
+            for lease in copy["retention_leases"]["leases"]
+        )
+
     def settle(self, pattern: str) -> tuple[int, int]:
-        """Bytes as written, and after merging to one segment."""
+        """Bytes as written, and after merging to one segment.
+
+        A merge lets go of a sent document only once it is on disk and no copy of the index could
+        still ask for it, which the node notes twice a minute.
+        """
         self.call("POST", f"/{pattern}/_refresh")
         hot = self.bytes_of(pattern)
+        until(lambda: not self._retained(pattern), seconds=120, what="nothing retained for other copies")
+        self.call("POST", f"/{pattern}/_flush?force=true")
         self.call("POST", f"/{pattern}/_forcemerge?max_num_segments=1")
         self.call("POST", f"/{pattern}/_flush")
         return hot, self.bytes_of(pattern)
