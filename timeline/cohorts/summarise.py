@@ -21,7 +21,7 @@ from timeline.search.query import And, EntityIs, FieldIs, Node, Or, Query
 from timeline.store.port import Count, StepSeen, Store, Summary
 
 TAKEN: Final = 20_000  # touches looked at together
-PUT: Final = 1_000  # summaries put together
+PUT: Final = 250  # summaries put together, and entities read before it is asked whether to go on
 TOGETHER: Final = 100  # entities asked in one question
 MAX_FACTS: Final = 10_000  # of one entity, read one by one; beyond, the store counts
 PAGE: Final = 5_000
