@@ -19,8 +19,8 @@ def together(nodeid: str) -> str:
     ``CLUSTER`` is the name for those who ask for ``tests.servers.elasticsearch.shared``.
     """
     file, parameters = nodeid.partition("::")[0], nodeid.partition("[")[2]
-    if file.startswith(_PAGES):
-        return _PAGES
     if CLUSTER in parameters or file.endswith(_CLUSTER_FILES):
         return CLUSTER
+    if file.startswith(_PAGES):
+        return _PAGES
     return file

@@ -19,6 +19,7 @@ import psutil
 
 from tests.ports import free_port
 from tests.servers.process import end_with_parent
+from timeline.search.times import format_ns
 
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
@@ -183,4 +184,13 @@ class RunningNode:
             lambda: self.get("/api/v1/coverage?range=1h")["pending_requests"] == 0,
             seconds=seconds,
             what="an empty inbox",
+        )
+
+    def searchable(self, *, seconds: float = 120) -> None:
+        """Wait until all that was sent before this call is found by every search."""
+        asked = format_ns(time.time_ns())
+        until(
+            lambda: self.get("/api/v1/coverage?range=1h")["up_to"] >= asked,
+            seconds=seconds,
+            what="everything searchable",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.node.harness import RunningNode
 from tests.pages.sending import send_story
+from tests.servers import elasticsearch
+from tests.sharing import CLUSTER
 
 expect.set_options(timeout=20_000)  # ms: how long an answer takes says only how busy the machine is
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+# for the tests of a file that are to hold on every store
+STORES = pytest.mark.parametrize("node", ["embedded", CLUSTER], indirect=True, scope="package")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,9 +41,14 @@ def bare_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]
 
 
 @pytest.fixture(scope="package")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    """A node that was sent the story."""
-    running = RunningNode(tmp_path_factory.mktemp("story"))
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    """A node that was sent the story: on the embedded store, or on the one that ``STORES`` names."""
+    more = {}
+    if getattr(request, "param", "embedded") == CLUSTER:
+        more["THROUGHLINE_STORE_URL"] = (
+            f"elasticsearch://{elasticsearch.shared()}/pages-{uuid.uuid4().hex[:12]}"
+        )
+    running = RunningNode(tmp_path_factory.mktemp("story"), **more)
     try:
         running.start()
         send_story(running)

@@ -111,7 +111,7 @@ def send_story(node: RunningNode) -> int:
         assert node.send("/v1/traces", body, PROTOBUF) == 200, service
     events = [_cloudevent(fact, moved) for fact in facts if isinstance(fact, Event)]
     assert node.send("/v1/events", json.dumps(events).encode(), "application/cloudevents-batch+json") == 202
-    node.drained()
+    node.searchable()
     return moved
 
 
@@ -136,7 +136,7 @@ def send_wide_trace(node: RunningNode, trace: int, count: int) -> None:
         )
         body = ExportTraceServiceRequest(resource_spans=[block]).SerializeToString()
         assert node.send("/v1/traces", body, PROTOBUF) == 200
-    node.drained()
+    node.searchable()
 
 
 def _messages(node: RunningNode, spans: dict[str, list[trace_pb2.Span]]) -> None:
@@ -149,7 +149,7 @@ def _messages(node: RunningNode, spans: dict[str, list[trace_pb2.Span]]) -> None
     ]
     body = ExportTraceServiceRequest(resource_spans=blocks).SerializeToString()
     assert node.send("/v1/traces", body, PROTOBUF) == 200
-    node.drained()
+    node.searchable()
 
 
 def _message_span(

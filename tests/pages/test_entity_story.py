@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.pages.conftest import Open
+from tests.pages.conftest import STORES, Open
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, STORES]
 BET = "/e/bet/8812"
 
 
@@ -68,3 +68,21 @@ def test_an_entity_that_was_never_seen_stays_so_beside_another(visit: Open) -> N
 def test_the_sentence_is_about_the_entity_alone(visit: Open) -> None:
     alone = visit(BET).locator("h1").inner_text()
     assert alone == visit(f"{BET}?with=player:20417,match:4711").locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_no_label_of_the_drawing_covers_another(visit: Open, width: int) -> None:
+    page = visit("/e/bet/8812", width=width)
+    expect(page.locator(".lane-draw .event-label[visibility=visible]").first).to_be_attached()
+    covering = page.evaluate("""() => {
+      const shown = [...document.querySelectorAll('.lane-draw :is(.event-label, .tick, .over, .gap-text)')]
+        .filter((label) => label.getAttribute('visibility') !== 'hidden')
+        .map((label) => [label.textContent, label.getBoundingClientRect()]);
+      return shown.flatMap(([name, a], place) => shown.slice(place + 1)
+        .filter(([, b]) => a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom)
+        .map(([other]) => `${name} / ${other}`));
+    }""")
+    assert [] == covering
+    assert {"BetPlaced", "BetSettled"} <= set(
+        page.locator(".lane-draw .event-label[visibility=visible]").all_text_contents()
+    )

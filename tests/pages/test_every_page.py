@@ -28,7 +28,7 @@ PATHS = {
     "saved": "/saved",
     "help": "/help",
 }
-SIZES = {"desktop": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}
+SIZES = {"desktop": (1440, 900), "laptop": (1280, 800), "tablet": (1024, 768), "phone": (390, 844)}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

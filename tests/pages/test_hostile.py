@@ -38,7 +38,7 @@ def attacked(node: RunningNode) -> RunningNode:
         }
         sent = span(0xBAD, number, name=payload, attributes=attributes)
         assert 200 == node.send("/v1/traces", request(payload, [sent]), PROTOBUF)
-    node.drained()
+    node.searchable()
     return node
 
 

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.pages import story
-from tests.pages.conftest import Open
+from tests.pages.conftest import STORES, Open
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, STORES]
 TRACE = f"/traces/{story.TRACE}"
 
 

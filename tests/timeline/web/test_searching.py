@@ -348,6 +348,9 @@ def test_a_marker_stands_in_the_story_of_what_it_fell_into(house: House) -> None
     assert "https://ci.example.org/2" in page
     assert "odds 1" not in page
     assert "long before" not in page
+    trace = house.page(f"/traces/{spans[0].ref.trace_id}")
+    assert 1 == trace.count('class="marker deploy"')
+    assert "https://ci.example.org/2" in trace
 
 
 def test_what_was_not_seen_is_shown_beside_what_was_nearest(house: House) -> None:

@@ -13,6 +13,7 @@ from timeline.web.contexts.story import badges, wait_mark, x
 ROW = 40  # pixels of one row of bars
 PAD = 10  # above and below the rows of a lane
 TOP = 30  # the axis above the lanes
+FOLDS = 20  # more of it where idle time is folded: what it was stands above the times
 BAR = 14
 LETTER = 5.6  # thousandths of the drawing that a letter needs at its usual width
 MOST = 3_000  # marks drawn; the log has all
@@ -45,7 +46,7 @@ def drawing(
     """Everything the lanes template draws."""
     labels = _Labels()
     tops: list[int] = []
-    y = TOP
+    y = inset = TOP + (FOLDS if drawn.scale.breaks else 0)
     for lane in drawn.lanes:
         tops.append(y)
         y += 2 * PAD + lane.rows * ROW
@@ -70,8 +71,9 @@ def drawing(
         "arcs": arcs,
         "shapes": {name: any(thing[name] for thing in things) for name in ("duplicate", "late", "wrong")},
         "height": y,
-        "top": TOP,
-        "inside": y - TOP,
+        "top": inset,
+        "times_at": inset - 12,
+        "inside": y - inset,
         "cut": max(0, drawn.marks - MOST),
         "marks": drawn.marks,
     }

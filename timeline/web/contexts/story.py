@@ -41,8 +41,7 @@ def axis(
     theirs on the whole.
     """
     opened = [text for text in params.get("open", "").split(",") if text]
-    low, by = zoom[0], WIDTH / (zoom[1] - zoom[0])
-    shown = scale.ticks if by == 1 else zoomed_ticks(scale, *zoom)
+    shown = scale.ticks if zoom == (0.0, WIDTH) else zoomed_ticks(scale, *zoom)
     ticks = [
         {
             "x": x(tick.x),
@@ -50,7 +49,6 @@ def axis(
             "at": tick.at,
             "day": tick.day,
             "style": _style(tick.label),
-            "dx": 17 if any(abs(tick.x - (gap.x + gap.width - low) * by) < 4 for gap in scale.breaks) else 0,
             "anchor": "end" if tick.x > 940 else "start",
         }
         for tick in shown

@@ -15,6 +15,7 @@ from timeline.web.contexts.fact import fact_page
 from timeline.web.contexts.flow import flow_view
 from timeline.web.contexts.folding import closed_rows
 from timeline.web.contexts.frame import link
+from timeline.web.contexts.marks import along
 from timeline.web.contexts.search import coverage_lines, exports
 from timeline.web.contexts.sequence import sequence_view
 from timeline.web.contexts.story import axis, findings, log_lines, x
@@ -104,6 +105,7 @@ def trace_page(held: Held, params: Mapping[str, str], *, offline: bool = False) 
         "exports": exports("trace", {"id": answer.trace_id}),
         "selected": asked.selected,
         "start_at": drawn.scale.start,
+        "markers": along(drawn.scale, timeline.services),
         **_find(asked),
         **axis_context(asked),
     }  # fmt: skip

@@ -1,7 +1,9 @@
 // One selection for the drawing and the log: choosing in one chooses in the other.
 import { select } from "./frame.js";
+import { keepApart } from "./lib/labels.js";
 
 const drawing = document.querySelector("[data-lanes]");
+for (const lanes of document.querySelectorAll(".lane-draw")) keepApart(lanes, [".event-label", ".tick", ".over"]);
 
 function choose(id, { scroll = false } = {}) {
   for (const thing of document.querySelectorAll(".thing.chosen, .arc.lit")) thing.classList.remove("chosen", "lit");
