@@ -62,7 +62,7 @@ def test_a_locked_database_loses_no_refusal(inbox: Inbox, monkeypatch: pytest.Mo
         patch.setattr(refusals, "_write", locked)
         patch.setattr(refusals, "close_old_connections", lambda: None)  # the test's own transaction goes on
         note(kept)
-        kept.count("a", "refused", 1, "malformed")
+        kept.count(("a", "refused", "malformed"))
         assert not kept.flush()
     note(kept)
     assert kept.flush()
