@@ -30,11 +30,22 @@ def summed(books: Books, others: Iterable[Report], now: int) -> Accounting:
     """Books of this node, reports of others, and what was consumed from Kafka."""
     lines: list[_Line] = [msgspec.to_builtins(line) for line in books.tallies]
     waiting: list[_Line] = [msgspec.to_builtins(line) for line in books.waiting]
+    unnamed: list[_Line] = []
     for other in others:
         lines += other.tally
-        waiting += other.waiting
+        waiting += other.waiting or ()
+        if other.waiting is None and other.role != "consumer":
+            unnamed.append(
+                {
+                    "requests": other.requests,
+                    "items": other.items,
+                    "oldest": other.oldest,
+                    "came": 0,
+                    "went": 0,
+                }
+            )
     lines += (line for tally in Consumed.objects.values_list("tally", flat=True) for line in tally)
-    return added_up(lines, waiting, now)
+    return added_up(lines, waiting, now, unnamed=unnamed)
 
 
 def of_node(books: Books) -> Accounting:
@@ -43,8 +54,13 @@ def of_node(books: Books) -> Accounting:
     return added_up(lines, [msgspec.to_builtins(line) for line in books.waiting], time.time_ns())
 
 
-def added_up(lines: Iterable[_Line], waiting: Iterable[_Line], now: int) -> Accounting:
-    """Accounts from lines of tallies and of what waits, several for a sender where it sends to several nodes."""
+def added_up(
+    lines: Iterable[_Line], waiting: Iterable[_Line], now: int, *, unnamed: Sequence[_Line] = ()
+) -> Accounting:
+    """Accounts from lines of tallies and of what waits, several for a sender where it sends to several nodes.
+
+    ``unnamed`` waits too, and nobody says whose it is: it is in the sum alone.
+    """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     reasons: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     for line in lines:
@@ -60,7 +76,8 @@ def added_up(lines: Iterable[_Line], waiting: Iterable[_Line], now: int) -> Acco
     everything: Counter[str] = Counter()
     for count in counts.values():
         everything.update(count)
-    total = _account("", everything, [line for found in held.values() for line in found], Counter())
+    everybody = [*(line for found in held.values() for line in found), *unnamed]
+    total = _account("", everything, everybody, Counter())
     return Accounting(now=now, total=total, accounts=tuple(accounts))
 
 
