@@ -12,11 +12,11 @@ from django.utils import timezone
 from timeline.models import Token
 
 log = logging.getLogger(__name__)
-_PERIOD: Final = 20.0  # seconds between writes
+_PERIOD: Final = 5.0  # seconds between writes
 
 
 class Uses(threading.Thread):
-    """One statement every 20 seconds for all keys that were used since."""
+    """One statement every five seconds for all keys that were used since."""
 
     def __init__(self) -> None:
         super().__init__(name="uses of keys", daemon=True)
