@@ -109,7 +109,7 @@ def _page(
 ) -> HttpResponse:
     rows = Token.objects.filter(workspace=_WORKSPACE).order_by("scope", "name", "-created")[:500]
     context: dict[str, Any] = {
-        "frame": frame(request, "senders", "Keys"),
+        "frame": frame(request, "senders", "Ingest keys"),
         "secret": secret,
         "problem": problem,
         "asked": request.POST if problem else {},
