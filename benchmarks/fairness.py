@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from timeline.inbox.inbox import Entry, Inbox
 from timeline.ingest.request import Accepted
 
 ITEMS = 10  # of a probe
+PAUSE = 0.3  # seconds between probes
 
 
 def measure(probes: int, flood: int, backlog: int) -> dict[str, Any]:
@@ -35,9 +37,10 @@ def measure(probes: int, flood: int, backlog: int) -> dict[str, Any]:
             probe = _Probe(node, key)
             alone = probe.times(lambda sent: sent < probes)
             figures: dict[str, Any] = {"alone": _told(alone)}
-            figures["beside_a_flood"] = _told(_beside(node, probe, flood))
+            figures["beside_100_times_as_much"] = _hundredfold(node, probe, probes)
+            figures["beside_a_flood"] = _beside(node, probe, flood)
             figures["behind_a_backlog"] = _behind(node, probe, backlog)
-            for name in ("beside_a_flood", "behind_a_backlog"):
+            for name in list(figures)[1:]:
                 figures[name]["p95_to_alone"] = round(figures[name]["p95_ms"] / figures["alone"]["p95_ms"], 2)
             return figures
         finally:
@@ -60,7 +63,7 @@ class _Probe:
             assert self._node.send("/v1/traces", body, PROTOBUF, Authorization=f"Bearer {self._key}") == 200
             until(self._visible, what="a probe")
             found.append((time.perf_counter() - began) * 1000)
-            time.sleep(0.3)
+            time.sleep(PAUSE)
         return found
 
     def _visible(self) -> bool:
@@ -68,15 +71,37 @@ class _Probe:
         return bool(answer["total"]["value"] == ITEMS)
 
 
-def _beside(node: RunningNode, probe: _Probe, flood: int) -> list[float]:
+def _hundredfold(node: RunningNode, probe: _Probe, probes: int) -> dict[str, Any]:
+    """While another sender sends a hundred times as many items a second, which the node can take."""
+    bodies = requests(200, start=time.time_ns() - 7200 * 10**9, seed=8)
+    over, sent = threading.Event(), 0
+
+    def send() -> None:
+        nonlocal sent
+        while not over.wait(500 / (100 * ITEMS / PAUSE)):
+            headers = {"Content-Encoding": "gzip"}
+            sent += 500 * (node.send("/v1/traces", next(bodies), PROTOBUF, **headers) == 200)
+
+    thread, began = threading.Thread(target=send), time.perf_counter()
+    thread.start()
+    times = probe.times(lambda count: count < probes)
+    over.set()
+    thread.join()
+    return {**_told(times), "flood_per_second": round(sent / (time.perf_counter() - began))}
+
+
+def _beside(node: RunningNode, probe: _Probe, flood: int) -> dict[str, Any]:
     """While another sender sends ``flood`` requests of 500 as fast as they are taken."""
     command = [sys.executable, "-m", "benchmarks.load", str(node.receiver_port), str(flood), "8"]
     load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    before = _account(node, "").get("received", 0)
-    until(lambda: _account(node, "").get("received", 0) > before, what="a flood")
+    before = _account(node, "")
+    until(lambda: _account(node, "")["received"] > before["received"], what="a flood")
+    began = time.perf_counter()
     times = probe.times(lambda _: load.poll() is None or bool(_account(node, "")["requests"]))
+    seconds = time.perf_counter() - began
     load.communicate(timeout=60)
-    return times
+    gone = _account(node, "")["new"] - before["new"]
+    return {**_told(times), "flood_per_second": round(gone / seconds)}
 
 
 def _behind(node: RunningNode, probe: _Probe, backlog: int) -> dict[str, Any]:
@@ -88,7 +113,7 @@ def _behind(node: RunningNode, probe: _Probe, backlog: int) -> dict[str, Any]:
             id=f"{number:016x}", signal="traces", content_encoding="gzip", headers={"content-type": PROTOBUF},
             body=body, received=0, sender="quiet", digest=number.to_bytes(32, "big"), items=500,
         )
-        for number, body in enumerate(requests(backlog, start=start))
+        for number, body in enumerate(requests(backlog, start=start, seed=9))
     ]  # fmt: skip
     worker = node.processes("worker")[0]
     worker.suspend()

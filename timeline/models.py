@@ -56,7 +56,7 @@ class Token(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     expires = models.DateTimeField(null=True, blank=True)
     revoked = models.DateTimeField(null=True, blank=True)
-    last_used = models.DateTimeField(null=True, blank=True)  # within a minute
+    last_used = models.DateTimeField(null=True, blank=True)  # within seconds
 
     def __str__(self) -> str:
         return f"{self.scope} {self.prefix}… ({self.name})"

@@ -99,7 +99,7 @@ class Machine(RuleBasedStateMachine):
         """All or some of a batch, in time or late."""
         if not self.leases:
             return
-        lease = data.draw(st.sampled_from(sorted(self.leases)))
+        lease = list(self.leases)[data.draw(st.integers(0, len(self.leases) - 1))]
         ids, _ = self.leases.pop(lease)
         done = ids[: data.draw(st.integers(0, len(ids)))]
         stale = [name for name in self.waiting if name not in done][:1]  # of no, or of another's, lease
@@ -122,7 +122,7 @@ class Machine(RuleBasedStateMachine):
         """A batch that failed, as an attempt or not, perhaps to be left alone for a while."""
         if not self.leases:
             return
-        lease = data.draw(st.sampled_from(sorted(self.leases)))
+        lease = list(self.leases)[data.draw(st.integers(0, len(self.leases) - 1))]
         ids, _ = self.leases.pop(lease)
         self.inbox.give_back(lease, attempted=attempted, wait=wait)
         for name in ids:

@@ -20,12 +20,13 @@ from timeline.inbox import dirty as touches
 from timeline.inbox.books import Backlog, Books, Entry, Tally, add, flowed, read
 from timeline.inbox.dirty import Behind, Notes, Touched
 from timeline.inbox.schema import connect
-from timeline.inbox.turns import tried, turns
+from timeline.inbox.turns import several, tried, turns
 from timeline.ingest.request import Accepted
 
 __all__ = ["Backlog", "Books", "Claimed", "Entry", "Inbox", "Tally"]
 
 LEASE = 60 * 10**9  # ns; far beyond the longest write, short enough to be waited for
+SHARED = 1000  # items of a batch while several send: what arrives meanwhile waits for no longer one
 SETTLED = 60 * 10**9  # ns after its release when a fact is seen by every search of any store
 RETRY_MEMORY = 7 * 86400 * 10**9  # how long the digest of a body is remembered
 _COLUMNS = (
@@ -113,6 +114,8 @@ class Inbox:
         lease = f"{self._holder}.{uuid.uuid4().hex}"
         with self._transaction() as connection:
             self._free_dead(connection)
+            if items > SHARED and several(connection, now):
+                items = SHARED
             alone = tried(connection, now)
             batch: dict[int, Claimed] = {}
             if alone is None or not self._alone_next:

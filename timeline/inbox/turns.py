@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 BEHIND: Final = 5 * 10**9  # ns that its oldest request waited, from which on a sender is behind
 _LIVE: Final = 3  # of its newest requests for each of its oldest, while it is
+_LATELY: Final = 20 * 10**9  # ns
 _SENDERS: Final = 64  # at most that share a batch; others have their turn in the next
 
 _FREE: Final = " FROM turns WHERE sender = ? AND lease_until < ? AND attempts = 0 ORDER BY seq"
@@ -44,6 +45,14 @@ def turns(connection: sqlite3.Connection, now: int, after: str) -> Generator[Tur
             continue
         yield Turn(found[0], senders[place])
         heapq.heapreplace(got, (items + max(found[1], 1), place))
+
+
+def several(connection: sqlite3.Connection, now: int) -> bool:
+    """Whether more than one sender has sent in the last seconds."""
+    found = connection.execute(
+        "SELECT DISTINCT sender FROM flow WHERE slot >= ? AND came > 0 LIMIT 2", (now - _LATELY,)
+    )
+    return len(found.fetchall()) > 1
 
 
 def tried(connection: sqlite3.Connection, now: int) -> int | None:

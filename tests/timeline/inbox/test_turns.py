@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from timeline.inbox.inbox import Claimed, Entry, Inbox
+from timeline.inbox.inbox import SHARED, Claimed, Entry, Inbox
 from timeline.inbox.turns import BEHIND
 from timeline.ingest.request import Accepted
 
@@ -74,25 +74,35 @@ def test_a_request_behind_a_flood_of_another_sender_is_in_the_next_claim(inbox: 
         _accept(inbox, "quiet", 1, first=number)
         lease, batch = inbox.claim()
         assert 1 == sum(one.request.sender == "quiet" for one in batch)
-        assert 40 == len(batch)  # the flood has all the rest, so nothing is wasted
+        assert SHARED // 100 == len(batch)  # the flood has all the rest, so nothing is wasted
         _release(inbox, lease, batch)
-    assert 20 * 101 - 20 * 40 == inbox.backlog().requests
+    assert 20 * 101 - 20 * SHARED // 100 == inbox.backlog().requests
+
+
+def test_batches_are_small_while_several_send_and_large_again_afterwards(inbox: Inbox, clock: Clock) -> None:
+    _accept(inbox, "feed", 100)
+    assert 40 == len(inbox.claim()[1])
+    _accept(inbox, "quiet", 1)
+    assert 10 == len(inbox.claim()[1])  # nobody waits long for a batch of another
+    assert 5 == len(inbox.claim(items=500)[1])
+    clock.now += 40 * SECOND
+    assert 40 == len(inbox.claim()[1])
 
 
 def test_senders_share_a_batch_by_items_and_not_by_requests(inbox: Inbox) -> None:
-    _accept(inbox, "large", 100, items=500)
+    _accept(inbox, "large", 100, items=125)
     _accept(inbox, "small", 1000, items=5)
     got: Counter[str] = Counter()
     for one in inbox.claim()[1]:
         got[one.request.sender] += one.request.items
-    assert abs(got["large"] - got["small"]) <= 500
-    assert sum(got.values()) >= 3500
+    assert abs(got["large"] - got["small"]) <= 125
+    assert sum(got.values()) >= SHARED - 125
 
 
 def test_of_very_many_senders_everybody_has_a_turn(inbox: Inbox) -> None:
     for number in range(150):
-        _accept(inbox, f"sender-{number:03}", 5, items=400)
-    _accept(inbox, "flood", 500, items=400)
+        _accept(inbox, f"sender-{number:03}", 5, items=100)
+    _accept(inbox, "flood", 500, items=100)
     served: Counter[str] = Counter()
     for _ in range(16):  # 10 requests a claim
         served.update(one.request.sender for one in inbox.claim()[1])
@@ -152,13 +162,25 @@ def test_a_live_rate_of_three_quarters_of_a_batch_is_never_late(inbox: Inbox, cl
     assert 400 - 30 * (40 - 29) == inbox.backlog().requests
 
 
+def test_more_than_can_be_stored_arrives_and_the_oldest_goes_on(inbox: Inbox, clock: Clock) -> None:
+    _accept(inbox, "feed", 400)
+    clock.now += 600 * SECOND
+    for number in range(30):
+        _accept(inbox, "feed", 60, first=400 + 60 * number)
+        clock.now += SECOND // 10
+        lease, batch = inbox.claim()
+        old = [one for one in batch if int(one.request.id[5:]) < 400]
+        assert (10, 30) == (len(old), len(batch) - len(old))
+        _release(inbox, lease, batch)
+
+
 def test_requests_that_were_tried_hold_up_nobody(inbox: Inbox, clock: Clock) -> None:
     _accept(inbox, "poison", 3)
     lease, _ = inbox.claim()
     inbox.give_back(lease, attempted=True)
     _accept(inbox, "feed", 100)
     claims = [[one.request.id for one in inbox.claim()[1]] for _ in range(6)]
-    assert [40, 1, 40, 1, 20, 1] == [len(batch) for batch in claims]
+    assert [10, 1, 10, 1, 10, 1] == [len(batch) for batch in claims]
     assert [["poison-0"], ["poison-1"], ["poison-2"]] == claims[1::2]
 
 
