@@ -109,19 +109,22 @@ def read(connection: sqlite3.Connection, now: int) -> Books:
         )
         for row in connection.execute(_WAITING, (since,))
     ]
-    oldest = [one.oldest for one in waiting if one.oldest is not None]
-    backlog = Backlog(
-        requests=sum(one.requests for one in waiting),
-        items=sum(one.items for one in waiting),
-        oldest=min(oldest, default=None),
-    )
-    return Books(backlog=backlog, tallies=tallies, waiting=waiting)
+    return Books(backlog=backlog(connection), tallies=tallies, waiting=waiting)
+
+
+def backlog(connection: sqlite3.Connection) -> Backlog:
+    """What waits, in all, by one statement: of one instant."""
+    row = connection.execute(
+        "SELECT coalesce(sum(requests), 0), coalesce(sum(items), 0), (SELECT min(received) FROM turns) FROM held"
+    ).fetchone()
+    return Backlog(requests=row[0], items=row[1], oldest=row[2])
 
 
 _WAITING: Final = """
 SELECT sender, sum(requests), sum(items), min(oldest), sum(came), sum(went) FROM (
-    SELECT sender, count(*) AS requests, sum(items) AS items, min(received) AS oldest, 0 AS came, 0 AS went
-        FROM turns GROUP BY sender
+    SELECT sender, requests, items, (
+        SELECT received FROM turns WHERE turns.sender = held.sender ORDER BY seq LIMIT 1
+    ) AS oldest, 0 AS came, 0 AS went FROM held WHERE requests > 0
     UNION ALL
     SELECT sender, 0, 0, NULL, sum(came), sum(went) FROM flow WHERE slot >= ? GROUP BY sender
 ) GROUP BY sender ORDER BY sender

@@ -17,7 +17,7 @@ import msgspec
 
 from timeline.errors import QueueUnavailable
 from timeline.inbox import dirty as touches
-from timeline.inbox.books import Backlog, Books, Entry, Tally, add, flowed, read
+from timeline.inbox.books import Backlog, Books, Entry, Tally, add, backlog, flowed, read
 from timeline.inbox.dirty import Behind, Notes, Touched
 from timeline.inbox.schema import connect
 from timeline.inbox.turns import several, tried, turns
@@ -122,7 +122,7 @@ class Inbox:
                 batch = self._by_turns(connection, now, items, size)
             self._alone_next = alone is not None and bool(batch)
             if alone is not None and not batch:
-                batch = _fetched(connection, alone)
+                batch = {alone: _fetched(connection, alone)}
             connection.executemany(
                 "UPDATE turns SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE seq = ?",
                 [(lease, now + LEASE, seq) for seq in batch],
@@ -137,14 +137,14 @@ class Inbox:
         total = weight = 0
         with closing(turns(connection, now, self._last)) as order:
             for turn in order:
-                for seq, claimed in _fetched(connection, turn.seq).items():
-                    total += max(claimed.request.items, 1)
-                    weight += len(claimed.request.body)
-                    if batch and (total > items or weight > size):
-                        return batch
-                    batch[seq] = claimed
-                    self._last = self._last if turn.sender in had else turn.sender
-                    had.add(turn.sender)
+                claimed = _fetched(connection, turn.seq)
+                total += max(claimed.request.items, 1)
+                weight += len(claimed.request.body)
+                if batch and (total > items or weight > size):
+                    break
+                batch[turn.seq] = claimed
+                self._last = self._last if turn.sender in had else turn.sender
+                had.add(turn.sender)
         return batch
 
     def release(
@@ -206,19 +206,19 @@ class Inbox:
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE turns SET lease = '', lease_until = ?, attempts = max(attempts - ?, 0)"
-                " WHERE lease = ?",
+                " WHERE lease = ? AND lease != ''",
                 (time.time_ns() + wait if wait else 0, 0 if attempted else 1, lease),
             )
 
     def survived(self, lease: str) -> None:
         """These requests have harmed nobody: whatever ends their worker from here on is not their doing."""
         with self._transaction() as connection:
-            connection.execute("UPDATE turns SET attempts = 0 WHERE lease = ?", (lease,))
+            connection.execute("UPDATE turns SET attempts = 0 WHERE lease = ? AND lease != ''", (lease,))
 
     def backlog(self) -> Backlog:
         """What is accepted and not yet released, as of now."""
-        row = self._read("SELECT count(*), coalesce(sum(items), 0), min(received) FROM turns")[0]
-        return Backlog(requests=row[0], items=row[1], oldest=row[2])
+        with self._reading() as connection:
+            return backlog(connection)
 
     def settling(self, lag: int) -> int | None:
         """When the oldest of what was released in the last ``lag`` ns was received; ask for the backlog first."""
@@ -271,11 +271,13 @@ class Inbox:
     def _free_dead(self, connection: sqlite3.Connection) -> None:
         holders = connection.execute("SELECT DISTINCT lease FROM turns WHERE lease != ''").fetchall()
         dead = [(lease,) for (lease,) in holders if not _alive(lease)]
-        connection.executemany("UPDATE turns SET lease = '', lease_until = 0 WHERE lease = ?", dead)
+        connection.executemany(
+            "UPDATE turns SET lease = '', lease_until = 0 WHERE lease = ? AND lease != ''", dead
+        )
 
 
 def _insert(connection: sqlite3.Connection, request: Accepted, received: int, *, retried: bool) -> None:
-    cursor = connection.execute(
+    connection.execute(
         f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed column names
         (
             request.id,
@@ -293,38 +295,29 @@ def _insert(connection: sqlite3.Connection, request: Accepted, received: int, *,
         ),
     )
     connection.execute(
-        "INSERT INTO turns (seq, sender, received, items) VALUES (?, ?, ?, ?)",
-        (cursor.lastrowid, request.sender, received, request.items),
-    )
-    connection.execute(
         "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
         (request.digest, received),
     )
 
 
-def _fetched(connection: sqlite3.Connection, seq: int) -> dict[int, Claimed]:
-    """The request of a turn; nothing where an older version, still running, has released it."""
+def _fetched(connection: sqlite3.Connection, seq: int) -> Claimed:
+    """The request of a turn."""
     row = connection.execute(
         f"SELECT {_COLUMNS}, (SELECT attempts FROM turns WHERE turns.seq = requests.seq)"  # noqa: S608 - fixed column names
         " FROM requests WHERE seq = ?",
         (seq,),
     ).fetchone()
-    if row is None:
-        connection.execute("DELETE FROM turns WHERE seq = ?", (seq,))
-        return {}
-    return {seq: Claimed(request=_request(row), attempts=row[12])}
+    return Claimed(request=_request(row), attempts=row[12])
 
 
 def _let_go(connection: sqlite3.Connection, request: str, lease: str) -> int | None:
     """Drop a request that is held under this lease; when it was received, or ``None`` where it is not."""
-    row = connection.execute("SELECT seq, received FROM requests WHERE id = ?", (request,)).fetchone()
-    if (
-        row is None
-        or not connection.execute("DELETE FROM turns WHERE seq = ? AND lease = ?", (row[0], lease)).rowcount
-    ):
-        return None
-    connection.execute("DELETE FROM requests WHERE seq = ?", (row[0],))
-    return int(row[1])
+    gone = connection.execute(
+        "DELETE FROM requests WHERE id = ? AND EXISTS"
+        " (SELECT 1 FROM turns WHERE turns.seq = requests.seq AND lease = ?) RETURNING received",
+        (request, lease),
+    ).fetchone()
+    return None if gone is None else int(gone[0])
 
 
 def _items_by_sender(entries: Sequence[Entry]) -> Counter[str]:

@@ -35,8 +35,24 @@ CREATE TABLE IF NOT EXISTS turns (
     attempts INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS turns_by_sender ON turns (sender, seq, received, lease_until, attempts, items);
+CREATE INDEX IF NOT EXISTS turns_by_age ON turns (received);
 CREATE INDEX IF NOT EXISTS turns_leased ON turns (lease) WHERE lease != '';
 CREATE INDEX IF NOT EXISTS turns_tried ON turns (seq) WHERE attempts > 0;
+-- what waits of each sender: counted as it comes and goes, since it is asked every second
+CREATE TABLE IF NOT EXISTS held (
+    sender TEXT PRIMARY KEY, requests INTEGER NOT NULL, items INTEGER NOT NULL
+) WITHOUT ROWID;
+-- by triggers, so that a process of an older version, which knows of none of this, keeps it right as well
+CREATE TRIGGER IF NOT EXISTS turn_came AFTER INSERT ON turns BEGIN
+    INSERT INTO held VALUES (NEW.sender, 1, NEW.items)
+    ON CONFLICT (sender) DO UPDATE SET requests = requests + 1, items = items + excluded.items; END;
+CREATE TRIGGER IF NOT EXISTS turn_went AFTER DELETE ON turns BEGIN
+    UPDATE held SET requests = requests - 1, items = items - OLD.items WHERE sender = OLD.sender; END;
+CREATE TRIGGER IF NOT EXISTS request_came AFTER INSERT ON requests BEGIN
+    INSERT INTO turns (seq, sender, received, items)
+    VALUES (NEW.seq, NEW.sender, NEW.received, NEW.items); END;
+CREATE TRIGGER IF NOT EXISTS request_went AFTER DELETE ON requests BEGIN
+    DELETE FROM turns WHERE seq = OLD.seq; END;
 CREATE TABLE IF NOT EXISTS digests (digest BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS digests_at ON digests (at);
 CREATE TABLE IF NOT EXISTS tally (

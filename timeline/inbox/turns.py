@@ -65,16 +65,10 @@ def tried(connection: sqlite3.Connection, now: int) -> int | None:
 
 def _after(connection: sqlite3.Connection, after: str) -> list[str]:
     """Who has requests here, by name from the one after ``after`` on, and round."""
-    found: list[str] = []
-    row = connection.execute("SELECT min(sender) FROM turns WHERE sender > ?", (after,)).fetchone()
-    while len(found) < _SENDERS:
-        if row[0] is None:
-            row = connection.execute("SELECT min(sender) FROM turns").fetchone()
-        if row[0] is None or row[0] in found:
-            break
-        found.append(row[0])
-        row = connection.execute("SELECT min(sender) FROM turns WHERE sender > ?", (row[0],)).fetchone()
-    return found
+    rows = connection.execute(
+        "SELECT sender FROM held WHERE requests > 0 ORDER BY sender <= ?, sender LIMIT ?", (after, _SENDERS)
+    )
+    return [sender for (sender,) in rows]
 
 
 def _waiting(connection: sqlite3.Connection, sender: str, now: int) -> Iterator[tuple[int, int]]:

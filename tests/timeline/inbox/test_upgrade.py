@@ -95,3 +95,11 @@ def test_what_an_older_process_has_in_hand_is_released_by_one_of_both(path: Path
     old.execute("DELETE FROM requests WHERE id = 'a'")
     assert 0 == inbox.release(lease, {"a": [Entry(sender="feed", what="new", items=10)]})
     assert [] == inbox.snapshot()[1]
+
+
+def test_what_an_older_process_accepts_meanwhile_has_its_turn(path: Path) -> None:
+    old = old_files.write(path, 3)
+    inbox = Inbox(path)
+    old_files.put(old, "late")  # as version 3 does, which knows of no turns
+    assert (1, 10) == (inbox.backlog().requests, inbox.backlog().items)
+    assert ["late"] == _ids(inbox)
