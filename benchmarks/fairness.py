@@ -73,7 +73,7 @@ class _Probe:
 
 def _hundredfold(node: RunningNode, probe: _Probe, probes: int) -> dict[str, Any]:
     """While another sender sends a hundred times as many items a second, which the node can take."""
-    bodies = requests(200, start=time.time_ns() - 7200 * 10**9, seed=8)
+    bodies = requests(1_000_000, start=time.time_ns() - 7200 * 10**9, seed=8)
     over, sent = threading.Event(), 0
 
     def send() -> None:

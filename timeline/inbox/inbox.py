@@ -26,7 +26,7 @@ from timeline.ingest.request import Accepted
 __all__ = ["Backlog", "Books", "Claimed", "Entry", "Inbox", "Tally"]
 
 LEASE = 60 * 10**9  # ns; far beyond the longest write, short enough to be waited for
-SHARED = 1000  # items of a batch while several send: what arrives meanwhile waits for no longer one
+SHARED = 500  # items of a batch while several send: what arrives meanwhile waits for no longer one
 SETTLED = 60 * 10**9  # ns after its release when a fact is seen by every search of any store
 RETRY_MEMORY = 7 * 86400 * 10**9  # how long the digest of a body is remembered
 _COLUMNS = (
