@@ -136,6 +136,7 @@ TABLE = (
     Setting("THROUGHLINE_MAX_BODY_MIB", "64", _between(1, 1024), "64", "largest request body, also after decompression"),
     Setting("THROUGHLINE_MAX_ITEMS", "100000", _between(1, 10_000_000), "100000", "most items in one request"),
     Setting("THROUGHLINE_INBOX_MAX_MIB", "4096", _between(16, 10_000_000), "4096", "inbox size beyond which senders get 503 until it drains"),
+    Setting("THROUGHLINE_QUOTA_ITEMS", "0", _between(0, 10**9), "5000", "items a second that one sender may send to each receiver, ten seconds' worth at once, where its key says nothing else; 0 for no limit"),
     Setting("THROUGHLINE_RECEIVER_THREADS", "24", _between(1, 512), "24", "requests the receiver handles at once"),
     Setting("THROUGHLINE_WORKER_THREADS", "2", _between(1, 64), "2", "batches the worker drains at once"),
     Setting("THROUGHLINE_LOG_LEVEL", "INFO", _level, "DEBUG", "least severe line that is logged"),

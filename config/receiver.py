@@ -37,8 +37,10 @@ from timeline.models import Token  # noqa: E402
 from timeline.receive.access import Gate, Keys, Sender, lookup_failed  # noqa: E402
 from timeline.receive.grpc import Grpc  # noqa: E402
 from timeline.receive.pressure import Pressure  # noqa: E402
+from timeline.receive.quota import Quotas  # noqa: E402
 from timeline.receive.receiver import Limits, Receiver  # noqa: E402
 from timeline.receive.server import Application  # noqa: E402
+from timeline.receive.uses import Uses  # noqa: E402
 
 
 def _look(secret: str) -> Sender | None:
@@ -47,7 +49,17 @@ def _look(secret: str) -> Sender | None:
     except Error as error:
         close_old_connections()
         raise lookup_failed(error) from error
-    return Sender(name=token.name, workspace=token.workspace) if token else None
+    if token is None:
+        return None
+    return Sender(
+        name=token.name,
+        workspace=token.workspace,
+        environment=token.environment,
+        quota_items=token.quota_items,
+        quota_burst=token.quota_burst,
+        quota_bytes=token.quota_bytes,
+        key=token.pk,
+    )
 
 
 def _mark(body: bytes, sender: Sender) -> int:
@@ -65,15 +77,18 @@ def _application() -> Application:
     values = settings.THROUGHLINE
     folder = Path(settings.DATA_DIR)
     inbox = Inbox(folder / "inbox.sqlite3")
+    uses = Uses()
     receiver = Receiver(
         inbox=inbox,
         pressure=Pressure(inbox, folder, most=values["THROUGHLINE_INBOX_MAX_MIB"] << 20),
-        keys=Keys(_look),
+        keys=Keys(_look, uses.note),
         gate=Gate(host=values["THROUGHLINE_RECEIVER_HOST"], origins=values["THROUGHLINE_CORS_ORIGINS"]),
         limits=Limits(body=values["THROUGHLINE_MAX_BODY_MIB"] << 20, items=values["THROUGHLINE_MAX_ITEMS"]),
         node=values["THROUGHLINE_NODE"],
         hint=hint,
         mark=_mark,
+        quotas=Quotas(values["THROUGHLINE_QUOTA_ITEMS"]),
+        uses=uses,
     )
     port = values["THROUGHLINE_GRPC_PORT"]
     beside = [Grpc(receiver, host=values["THROUGHLINE_RECEIVER_HOST"], port=port)] if port else []

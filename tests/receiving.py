@@ -25,6 +25,7 @@ from timeline.ingest.markers import read as read_markers
 from timeline.ingest.request import Accepted
 from timeline.receive.access import Gate, Keys, Sender
 from timeline.receive.pressure import Pressure
+from timeline.receive.quota import Quotas
 from timeline.receive.receiver import Limits, Receiver
 from timeline.receive.server import Application
 
@@ -193,6 +194,7 @@ class Driven:
         body: int = 1 << 20,
         items: int = 1000,
         most: int = 1 << 30,
+        quotas: Quotas | None = None,
         stall: float = 0.2,
         whole: float = 0.5,
     ) -> None:
@@ -208,6 +210,7 @@ class Driven:
             node="driven",
             hint=lambda: self.hints.append(None),
             mark=self._mark,
+            quotas=quotas,
         )
         self.application = Application(self.receiver, threads=2, stall=stall, whole=whole)
 

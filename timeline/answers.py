@@ -245,6 +245,39 @@ class QuarantineView(_Answer, frozen=True):
     size: int
 
 
+class Account(_Answer, frozen=True):
+    """What became of every item of one sender, and how fast its items come and go.
+
+    ``unaccounted`` is what was received and is in no other figure: 0, or the report of a node is old.
+    """
+
+    sender: str  # name of its key; empty where it sends without one, from the machine itself
+    received: int = 0
+    refused: int = 0
+    inbox: int = 0
+    new: int = 0
+    already: int = 0
+    variant: int = 0
+    quarantined: int = 0
+    unaccounted: int = 0
+    discarded: int = 0  # metrics requests
+    retried: int = 0  # items that were sent again, whatever became of them
+    requests: int = 0  # that wait
+    oldest: int | None = None  # when the longest waiting was received, ns
+    came: float = 0.0  # items a second, accepted over the last minute
+    went: float = 0.0  # ... released
+    empty_in: float | None = None  # seconds; None where it does not empty
+    reasons: tuple[tuple[str, str, int], ...] = ()  # refused or quarantined, why, items
+
+
+class Accounting(_Answer, frozen=True):
+    """Received = refused + inbox + new + already + variant + quarantined, of each sender and in all."""
+
+    now: int
+    total: Account
+    accounts: tuple[Account, ...]
+
+
 class SendersAnswer(_Answer, frozen=True):
     """Who sends, what waits, what was refused and quarantined, and when we were away."""
 
@@ -257,6 +290,7 @@ class SendersAnswer(_Answer, frozen=True):
     pending_requests: int
     pending_items: int
     oldest_pending: int | None
+    accounting: Accounting
 
 
 class CohortAnswer(_Answer, frozen=True):

@@ -40,14 +40,23 @@ class Token(models.Model):
         READ = "read"
         INGEST = "ingest"
 
-    name = Text(max_length=100)
+    name = Text(max_length=100)  # of the sender: keys of one name are one sender to the accounting
+    team = Text(max_length=100, blank=True, db_default="")
     scope = models.CharField(max_length=6, choices=Scope.choices)
     prefix = models.CharField(max_length=16)
     digest = models.CharField(max_length=64, unique=True)  # SHA-256: enough for 160 random bits
     workspace = models.CharField(max_length=64, default="main")
+    environment = Text(
+        max_length=100, blank=True, db_default=""
+    )  # the only one it may write into; empty for any
+    # a second; empty for what the settings say
+    quota_items = models.BigIntegerField(null=True, blank=True)
+    quota_burst = models.BigIntegerField(null=True, blank=True)  # items at once
+    quota_bytes = models.BigIntegerField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     expires = models.DateTimeField(null=True, blank=True)
     revoked = models.DateTimeField(null=True, blank=True)
+    last_used = models.DateTimeField(null=True, blank=True)  # within seconds
 
     def __str__(self) -> str:
         return f"{self.scope} {self.prefix}… ({self.name})"
@@ -74,6 +83,7 @@ class Node(models.Model):
     pending_items = models.BigIntegerField(default=0)
     oldest_pending = models.BigIntegerField(null=True)
     tally = models.JSONField(default=list)
+    waiting = models.JSONField(null=True)  # of each sender: what waits, and how fast it comes and goes
     # of the worker: since when (ns) summaries lack facts of this node, and touches it could not note
     summaries_behind = models.BigIntegerField(null=True)
     touches_lost = models.BigIntegerField(default=0)

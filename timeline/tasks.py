@@ -195,7 +195,8 @@ def _held() -> dict[str, Any]:
     The receiver reports too: one of them may be away.
     """
     inbox = wiring.inbox()
-    backlog, tallies = inbox.snapshot()
+    books = inbox.books()
+    backlog = books.backlog
     settling = inbox.settling(_visibility_lag())
     oldest = [at for at in (backlog.oldest, settling) if at is not None]
     behind = inbox.behind()
@@ -203,7 +204,8 @@ def _held() -> dict[str, Any]:
         "pending_requests": backlog.requests,
         "pending_items": backlog.items,
         "oldest_pending": min(oldest, default=None),
-        "tally": msgspec.to_builtins(tallies),
+        "tally": msgspec.to_builtins(books.tallies),
+        "waiting": msgspec.to_builtins(books.waiting),
         "summaries_behind": behind.oldest,
         "touches_lost": behind.lost,
     }

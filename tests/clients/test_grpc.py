@@ -175,6 +175,22 @@ def test_a_full_inbox_asks_to_be_tried_again_in_a_second(tmp_path_factory: pytes
         full.stop()
 
 
+def test_a_sender_over_its_quota_is_told_when_to_come_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+    small = Running(tmp_path_factory.mktemp("small"), THROUGHLINE_QUOTA_ITEMS="1")
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{small.grpc_port}") as channel:
+            _send(channel, otlp.traces_protobuf(1000))
+            error = _failure(channel, otlp.traces_protobuf())
+            assert grpc.StatusCode.RESOURCE_EXHAUSTED == error.code()
+            status = Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+            retry = RetryInfo()
+            assert status.details[0].Unpack(retry)
+            assert (8, 5) == (status.code, retry.retry_delay.seconds)
+            wait_for(lambda: small.tally().get(("refused", "quota")) == 1, "the refusal's count")
+    finally:
+        small.stop()
+
+
 def test_a_door_whose_port_is_held_opens_when_it_is_free(tmp_path_factory: pytest.TempPathFactory) -> None:
     holder = socket.socket()
     holder.bind(("127.0.0.1", 0))

@@ -211,7 +211,7 @@ def test_periodic_work_goes_to_the_other_node_when_its_holder_dies(cluster: Clus
 def _holds(node: RunningNode) -> bool:
     """Whether a worker of the node has leased requests."""
     with closing(sqlite3.connect(f"file:{node.data}/inbox.sqlite3?mode=ro", uri=True)) as inbox:
-        return bool(inbox.execute("SELECT count(*) FROM requests WHERE lease != ''").fetchone()[0])
+        return bool(inbox.execute("SELECT count(*) FROM turns WHERE lease != ''").fetchone()[0])
 
 
 def _takes_writes(node: RunningNode) -> bool:

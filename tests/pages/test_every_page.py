@@ -22,6 +22,7 @@ PATHS = {
     "seen": "/seen",
     "verdicts": "/seen?ids=bet:8812,none-such-1",
     "senders": "/senders",
+    "ingest keys": "/settings/keys",
     "following": "/search?q=bet:8812&tail=1&sort=received",
     "looked into": "/search?q=bet:8812&more=name&columns=name,size,order.total",
     "watches": "/watches",

@@ -8,30 +8,30 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from timeline.errors import QueueUnavailable
 from timeline.inbox import dirty as touches
+from timeline.inbox.books import Backlog, Books, Entry, Tally, add, backlog, flowed, read
 from timeline.inbox.dirty import Behind, Notes, Touched
 from timeline.inbox.schema import connect
+from timeline.inbox.turns import several, tried, turns
 from timeline.ingest.request import Accepted
 
+__all__ = ["Backlog", "Books", "Claimed", "Entry", "Inbox", "Tally"]
+
 LEASE = 60 * 10**9  # ns; far beyond the longest write, short enough to be waited for
+SHARED = 500  # items of a batch while several send: what arrives meanwhile waits for no longer one
 SETTLED = 60 * 10**9  # ns after its release when a fact is seen by every search of any store
 RETRY_MEMORY = 7 * 86400 * 10**9  # how long the digest of a body is remembered
-_COLUMNS = "seq, id, signal, encoding, headers, body, received, workspace, sender, digest, items, retried"
-
-
-class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits: requests, items, bytes, and when the oldest was received (ns)."""
-
-    requests: int
-    items: int
-    oldest: int | None
+_COLUMNS = (
+    "id, signal, encoding, headers, body, received, workspace, sender, digest, items, retried, environment"
+)
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,26 +39,6 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
     request: Accepted
     attempts: int
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the accounting, in items (and requests)."""
-
-    sender: str
-    what: str  # received, refused, new, already, variant, quarantined, discarded, retried
-    reason: str
-    items: int
-    requests: int
-    last: int  # ns
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A change to the accounting, applied in the transaction of what it accounts for."""
-
-    sender: str
-    what: str
-    items: int
-    reason: str = ""
 
 
 class Inbox:
@@ -70,6 +50,8 @@ class Inbox:
         self._path = path
         self._local = threading.local()
         self._room = touches.Room()
+        self._last = ""  # who was the last to have a turn
+        self._alone_next = False  # whether one that was tried before has the next claim
         self._holder = f"{os.getpid()}.{_started(os.getpid())}"
         connect(path).close()
 
@@ -103,73 +85,67 @@ class Inbox:
         with self._transaction() as connection:
             # stamped when the commit is at hand: what waited for the disk was not received before
             received = time.time_ns()
+            came: Counter[str] = Counter()
             for request in requests:
                 known = connection.execute(
                     "SELECT 1 FROM digests WHERE digest = ?", (request.digest,)
                 ).fetchone()
                 if known is not None:
-                    _apply(connection, [Entry(sender=request.sender, what="retried", items=request.items)])
-                connection.execute(
-                    "INSERT INTO requests (id, signal, encoding, headers, body, received, workspace, sender,"
-                    " digest, items, retried) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        request.id,
-                        request.signal,
-                        request.content_encoding,
-                        json.dumps(request.headers),
-                        request.body,
-                        received,
-                        request.workspace,
-                        request.sender,
-                        request.digest,
-                        request.items,
-                        known is not None,
-                    ),
-                )
-                connection.execute(
-                    "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-                    (request.digest, received),
-                )
-            _apply(connection, entries)
+                    add(connection, [Entry(sender=request.sender, what="retried", items=request.items)])
+                _insert(connection, request, received, retried=known is not None)
+                came[request.sender] += request.items
+            add(connection, entries)
+            flowed(connection, received, came=came)
 
     def account(self, entries: Sequence[Entry]) -> None:
         """Record what never became a request: refusals and discarded metrics."""
         with self._transaction() as connection:
-            _apply(connection, entries)
+            add(connection, entries)
 
     def claim(self, *, items: int = 4000, size: int = 16 << 20) -> tuple[str, list[Claimed]]:
-        """Lease the oldest free requests, up to ``items`` and ``size`` bytes (at least one).
+        """Lease free requests, up to ``items`` and ``size`` bytes (at least one), by turns of their senders.
 
-        Returns the lease and the requests. A request that was claimed before and never
-        came back comes alone, so that a poison one harms no neighbours. Leases of dead
-        processes of this machine count as free at once, others when they run out.
+        Returns the lease and the requests, in the order in which they came. A request that was
+        claimed before and never came back comes alone, so that a poison one harms no neighbours, and
+        in turns with the others, so that it holds up none. Leases of dead processes of this machine
+        count as free at once, others when they run out.
         """
         now = time.time_ns()
         lease = f"{self._holder}.{uuid.uuid4().hex}"
-        batch: list[Claimed] = []
         with self._transaction() as connection:
             self._free_dead(connection)
-            rows = connection.execute(
-                f"SELECT {_COLUMNS}, attempts, length(body) FROM requests"  # noqa: S608 - fixed column names
-                " WHERE +lease_until < ? ORDER BY seq",  # in order of arrival, never sorted with its bodies
-                (now,),
-            )
-            total = weight = 0
-            for row in rows:
-                attempts, length, count = row[12], row[13], max(row[10], 1)
-                if batch and (attempts or total + count > items or weight + length > size):
-                    break
-                batch.append(Claimed(request=_request(row), attempts=attempts))
-                total += count
-                weight += length
-                if attempts:
-                    break
-            rows.close()
+            if items > SHARED and several(connection, now):
+                items = SHARED
+            alone = tried(connection, now)
+            batch: dict[int, Claimed] = {}
+            if alone is None or not self._alone_next:
+                batch = self._by_turns(connection, now, items, size)
+            self._alone_next = alone is not None and bool(batch)
+            if alone is not None and not batch:
+                batch = {alone: _fetched(connection, alone)}
             connection.executemany(
-                "UPDATE requests SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?",
-                [(lease, now + LEASE, claimed.request.id) for claimed in batch],
+                "UPDATE turns SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE seq = ?",
+                [(lease, now + LEASE, seq) for seq in batch],
             )
-        return lease, batch
+        return lease, [batch[seq] for seq in sorted(batch)]
+
+    def _by_turns(
+        self, connection: sqlite3.Connection, now: int, items: int, size: int
+    ) -> dict[int, Claimed]:
+        batch: dict[int, Claimed] = {}
+        had: set[str] = set()
+        total = weight = 0
+        with closing(turns(connection, now, self._last)) as order:
+            for turn in order:
+                claimed = _fetched(connection, turn.seq)
+                total += max(claimed.request.items, 1)
+                weight += len(claimed.request.body)
+                if batch and (total > items or weight > size):
+                    break
+                batch[turn.seq] = claimed
+                self._last = self._last if turn.sender in had else turn.sender
+                had.add(turn.sender)
+        return batch
 
     def release(
         self, lease: str, outcome: Mapping[str, Sequence[Entry]], *, dirty: Iterable[Touched] = ()
@@ -184,18 +160,17 @@ class Inbox:
         with self._transaction() as connection:
             entries: list[Entry] = []
             for request, lines in outcome.items():
-                gone = connection.execute(
-                    "DELETE FROM requests WHERE id = ? AND lease = ? RETURNING received", (request, lease)
-                ).fetchone()
-                if gone is not None:
+                received = _let_go(connection, request, lease)
+                if received is not None:
                     released += 1
-                    oldest = min(oldest, gone[0])
+                    oldest = min(oldest, received)
                     entries.extend(lines)
             now = time.time_ns()
             connection.execute("DELETE FROM settling WHERE released < ?", (now - SETTLED,))
             if released:
                 connection.execute("INSERT INTO settling VALUES (?, ?)", (now, oldest))
-            _apply(connection, entries)
+            add(connection, entries)
+            flowed(connection, now, went=_items_by_sender(entries))
             touches.note(connection, dirty, self._room)
         return released
 
@@ -230,20 +205,20 @@ class Inbox:
         takes the requests again before ``wait`` ns have passed, so that others have their turn."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE requests SET lease = '', lease_until = ?, attempts = max(attempts - ?, 0)"
-                " WHERE lease = ?",
+                "UPDATE turns SET lease = '', lease_until = ?, attempts = max(attempts - ?, 0)"
+                " WHERE lease = ? AND lease != ''",
                 (time.time_ns() + wait if wait else 0, 0 if attempted else 1, lease),
             )
 
     def survived(self, lease: str) -> None:
         """These requests have harmed nobody: whatever ends their worker from here on is not their doing."""
         with self._transaction() as connection:
-            connection.execute("UPDATE requests SET attempts = 0 WHERE lease = ?", (lease,))
+            connection.execute("UPDATE turns SET attempts = 0 WHERE lease = ? AND lease != ''", (lease,))
 
     def backlog(self) -> Backlog:
         """What is accepted and not yet released, as of now."""
-        row = self._read("SELECT count(*), coalesce(sum(items), 0), min(received) FROM requests")[0]
-        return Backlog(requests=row[0], items=row[1], oldest=row[2])
+        with self._reading() as connection:
+            return backlog(connection)
 
     def settling(self, lag: int) -> int | None:
         """When the oldest of what was released in the last ``lag`` ns was received; ask for the backlog first."""
@@ -254,7 +229,7 @@ class Inbox:
 
     def waits(self) -> bool:
         """Whether any request is free to be claimed."""
-        return bool(self._read("SELECT 1 FROM requests WHERE lease_until < ? LIMIT 1", (time.time_ns(),)))
+        return bool(self._read("SELECT 1 FROM turns WHERE lease_until < ? LIMIT 1", (time.time_ns(),)))
 
     def size(self) -> int:
         """Bytes in use by what waits (free pages left out)."""
@@ -265,16 +240,15 @@ class Inbox:
 
     def snapshot(self) -> tuple[Backlog, list[Tally]]:
         """Backlog and accounting of one instant: together they always add up."""
+        books = self.books()
+        return books.backlog, books.tallies
+
+    def books(self) -> Books:
+        """Accounting and what waits, of each sender, all of one instant."""
         with self._reading() as connection:
             connection.execute("BEGIN")
             try:
-                tallies = [
-                    Tally(
-                        sender=row[0], what=row[1], reason=row[2], items=row[3], requests=row[4], last=row[5]
-                    )
-                    for row in connection.execute("SELECT * FROM tally")
-                ]
-                return self.backlog(), tallies
+                return read(connection, time.time_ns())
             finally:
                 connection.execute("COMMIT")
 
@@ -295,36 +269,81 @@ class Inbox:
             return connection.execute(sql, values).fetchall()
 
     def _free_dead(self, connection: sqlite3.Connection) -> None:
-        holders = connection.execute("SELECT DISTINCT lease FROM requests WHERE lease != ''").fetchall()
+        holders = connection.execute("SELECT DISTINCT lease FROM turns WHERE lease != ''").fetchall()
         dead = [(lease,) for (lease,) in holders if not _alive(lease)]
-        connection.executemany("UPDATE requests SET lease = '', lease_until = 0 WHERE lease = ?", dead)
+        connection.executemany(
+            "UPDATE turns SET lease = '', lease_until = 0 WHERE lease = ? AND lease != ''", dead
+        )
+
+
+def _insert(connection: sqlite3.Connection, request: Accepted, received: int, *, retried: bool) -> None:
+    connection.execute(
+        f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed column names
+        (
+            request.id,
+            request.signal,
+            request.content_encoding,
+            json.dumps(request.headers),
+            request.body,
+            received,
+            request.workspace,
+            request.sender,
+            request.digest,
+            request.items,
+            retried,
+            request.environment,
+        ),
+    )
+    connection.execute(
+        "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+        (request.digest, received),
+    )
+
+
+def _fetched(connection: sqlite3.Connection, seq: int) -> Claimed:
+    """The request of a turn."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS}, (SELECT attempts FROM turns WHERE turns.seq = requests.seq)"  # noqa: S608 - fixed column names
+        " FROM requests WHERE seq = ?",
+        (seq,),
+    ).fetchone()
+    return Claimed(request=_request(row), attempts=row[12])
+
+
+def _let_go(connection: sqlite3.Connection, request: str, lease: str) -> int | None:
+    """Drop a request that is held under this lease; when it was received, or ``None`` where it is not."""
+    gone = connection.execute(
+        "DELETE FROM requests WHERE id = ? AND EXISTS"
+        " (SELECT 1 FROM turns WHERE turns.seq = requests.seq AND lease = ?) RETURNING received",
+        (request, lease),
+    ).fetchone()
+    return None if gone is None else int(gone[0])
+
+
+def _items_by_sender(entries: Sequence[Entry]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for entry in entries:
+        found[entry.sender] += entry.items
+    return found
 
 
 def _request(row: tuple[object, ...]) -> Accepted:
     return msgspec.convert(
         {
-            "id": row[1],
-            "signal": row[2],
-            "content_encoding": row[3],
-            "headers": json.loads(str(row[4])),
-            "body": row[5],
-            "received": row[6],
-            "workspace": row[7],
-            "sender": row[8],
-            "digest": row[9],
-            "items": row[10],
-            "retried": bool(row[11]),
+            "id": row[0],
+            "signal": row[1],
+            "content_encoding": row[2],
+            "headers": json.loads(str(row[3])),
+            "body": row[4],
+            "received": row[5],
+            "workspace": row[6],
+            "sender": row[7],
+            "digest": row[8],
+            "items": row[9],
+            "retried": bool(row[10]),
+            "environment": row[11],
         },
         Accepted,
-    )
-
-
-def _apply(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
-    now = time.time_ns()
-    connection.executemany(
-        "INSERT INTO tally VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO UPDATE SET"
-        " items = items + excluded.items, requests = requests + 1, last = excluded.last",
-        [(entry.sender, entry.what, entry.reason, entry.items, now) for entry in entries],
     )
 
 

@@ -129,7 +129,7 @@ def fact(accepted: Accepted, rules: Rules, draft: Draft, position: int) -> Store
         service=texts.get("servicename") or publisher(texts["source"]),
         instance=texts.get("serviceinstanceid", ""),
         version=texts.get("serviceversion", ""),
-        environment=texts.get("deploymentenvironmentname", ""),
+        environment=texts.get("deploymentenvironmentname") or accepted.environment,
         at=info.time if info.time is not None else observed,
         observed=observed,
         body=body,

@@ -13,6 +13,7 @@ from timeline.errors import UnsupportedPayload
 from timeline.ingest import cloudevents, otlp, otlp_json, zipkin
 from timeline.ingest.compress import LIMIT, decompress
 from timeline.ingest.entities import Rules
+from timeline.ingest.environment import foreigners, verdict
 from timeline.ingest.facts import Walk, failed
 from timeline.ingest.parsed import MAX_ITEMS, Parsed, judge_span, positions, refuse
 from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded, Inspection
@@ -29,10 +30,12 @@ def inspect(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMI
     """
     body = decompress(accepted.body, accepted.content_encoding, limit=limit)
     if accepted.signal == "events":
-        batch = cloudevents.read(accepted.headers, body, max_items=max_items)
+        batch = _read(accepted, body, max_items)
         return Inspection(items=batch.items, refused=tuple(batch.refused))
     parsed = _parse(accepted, body, max_items)
     refused = dict(parsed.refused)
+    if accepted.environment:
+        refused |= foreigners(parsed, accepted.environment)
     if accepted.signal in SPANS:
         refused |= _bad_spans(parsed)
     return Inspection(items=parsed.items, refused=tuple(refused[position] for position in sorted(refused)))
@@ -46,7 +49,7 @@ def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limi
     """
     body = decompress(accepted.body, accepted.content_encoding, limit=limit)
     if accepted.signal == "events":
-        return _events(accepted, cloudevents.read(accepted.headers, body, max_items=max_items), rules)
+        return _events(accepted, _read(accepted, body, max_items), rules)
     return Walk(accepted, rules).run(_parse(accepted, body, max_items, judged=True))
 
 
@@ -79,6 +82,26 @@ def _bad_spans(parsed: Parsed) -> dict[int, BadItem]:
     return bad
 
 
+def _read(accepted: Accepted, body: bytes, max_items: int) -> cloudevents.Batch:
+    """The events of a request; those of another environment than its key are refused."""
+    batch = cloudevents.read(accepted.headers, body, max_items=max_items)
+    if not accepted.environment:
+        return batch
+    drafts, refused = [], list(batch.refused)
+    for position, draft in batch.drafts:
+        named = str(draft.attributes.get("deploymentenvironmentname", ""))
+        if named in ("", accepted.environment):
+            drafts.append((position, draft))
+        else:
+            refused.append(refuse(position, verdict(named, accepted.environment), _as_json(draft)))
+    return cloudevents.Batch(batch.items, drafts, sorted(refused, key=lambda item: item.position))
+
+
+def _as_json(draft: cloudevents.Draft) -> bytes:
+    name = "data_base64" if isinstance(draft.data, bytes) else "data"
+    return msgspec.json.encode({**draft.attributes, name: draft.data})
+
+
 def _events(accepted: Accepted, batch: cloudevents.Batch, rules: Rules) -> Decoded:
     facts: list[Stored] = []
     poison: list[BadItem] = []
@@ -86,7 +109,5 @@ def _events(accepted: Accepted, batch: cloudevents.Batch, rules: Rules) -> Decod
         try:
             facts.append(cloudevents.fact(accepted, rules, draft, position))
         except Exception as error:  # noqa: BLE001  # one event never takes its neighbours along
-            name = "data_base64" if isinstance(draft.data, bytes) else "data"
-            data = msgspec.json.encode({**draft.attributes, name: draft.data})
-            poison.append(refuse(position, failed(error), data))
+            poison.append(refuse(position, failed(error), _as_json(draft)))
     return Decoded(facts=facts, poison=poison)

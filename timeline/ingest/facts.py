@@ -25,6 +25,7 @@ from timeline.domain import (
     Value,
 )
 from timeline.ingest.entities import Rules, entities_of
+from timeline.ingest.environment import foreign
 from timeline.ingest.identity import content_of, from_hex, identify, joined, tie, usable
 from timeline.ingest.normalise import Origin, origin, promote, samples, text
 from timeline.ingest.parsed import (
@@ -97,11 +98,12 @@ class Walk:
         judge = judge_span if spans and not all_good else None
         position = 0
         for group in parsed.groups:
-            resource = _Resource(group)
+            resource = _Resource(group, self._accepted.environment)
+            ours = all_good or not foreign(group, parsed.dialect, self._accepted.environment)
             for scope in group.scopes:
                 shared: Shared | None = None
                 for item in scope.items:
-                    if item is not None and (judge is None or judge(item) is None):
+                    if item is not None and ours and (judge is None or judge(item) is None):
                         try:
                             shared = shared or resource.shared(scope, parsed.dialect)
                             self.facts.append(make(item, position, shared))
@@ -228,8 +230,9 @@ class Walk:
 class _Resource:
     """A resource, walked when its first item asks for it."""
 
-    def __init__(self, group: ResourceGroup) -> None:
+    def __init__(self, group: ResourceGroup, environment: str) -> None:
         self._group = group
+        self._environment = environment
         self._done: tuple[Attributes, Origin, tuple[Any, ...]] | None = None
 
     def shared(self, scope: ScopeGroup, dialect: Dialect) -> Shared:
@@ -237,7 +240,10 @@ class _Resource:
         if self._done is None:
             resource = dialect.attributes(self._group.resource.attributes, _SPAN_LEVEL)
             content = (resource, self._group.resource.dropped_attributes_count, self._group.schema_url)
-            self._done = resource, origin(resource), content
+            who = origin(resource)
+            if self._environment:
+                who = who._replace(environment=self._environment)
+            self._done = resource, who, content
         resource, who, content = self._done
         made = Scope(
             name=scope.scope.name,

@@ -31,6 +31,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes = b""  # of the raw body
     items: int = 0
     retried: bool = False  # the same body was accepted in the last 7 days
+    environment: str = ""  # the only one this sender may write into; empty for any
 
 
 class BadItem(msgspec.Struct, frozen=True, kw_only=True):

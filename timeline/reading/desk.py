@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from timeline.answers import (
+    Accounting,
     CohortAnswer,
     Coverage,
     DestinationAnswer,
@@ -23,6 +24,7 @@ from timeline.domain import Entity, Stored
 from timeline.errors import StoreUnavailable
 from timeline.inbox.inbox import Inbox
 from timeline.models import Watch
+from timeline.reading.accounting import accounting
 from timeline.reading.around import around
 from timeline.reading.cohorts import cohort
 from timeline.reading.coverage import CoverageReader
@@ -182,6 +184,10 @@ class Desk:
     def senders(self, *, workspace: str = "main") -> SendersAnswer:
         """The state of the way in."""
         return senders(self._inbox, self._node, workspace=workspace)
+
+    def accounting(self) -> Accounting:
+        """What became of every item of each sender, on all nodes."""
+        return accounting(self._inbox.books(), self._node)
 
     def coverage(self, window: Window, *, workspace: str = "main") -> Coverage:
         """What answers over a range rest on now."""

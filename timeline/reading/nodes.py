@@ -25,6 +25,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     oldest: int | None
     tally: Sequence[dict[str, Any]]
+    waiting: Sequence[dict[str, Any]] | None = None  # None of an older version, which does not tell
 
 
 def reports(rows: Iterable[Node | NodeRow], now: int, *, own: str) -> list[Report]:
@@ -55,4 +56,5 @@ def _report(row: Node | NodeRow) -> Report:
         items=row.pending_items,
         oldest=row.oldest_pending,
         tally=row.tally,
+        waiting=row.waiting,
     )

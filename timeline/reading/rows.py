@@ -27,6 +27,7 @@ class NodeRow(NamedTuple):
     pending_items: int
     oldest_pending: int | None
     tally: tuple[Any, ...] = ()
+    waiting: None = None
 
 
 class Group(NamedTuple):

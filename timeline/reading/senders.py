@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 
-import msgspec
 from django.db.models import Max, Sum
 from django.db.models.functions import Length
 
-from timeline.answers import NodeView, QuarantineView, SendersAnswer, SenderView
+from timeline.answers import Account, NodeView, QuarantineView, SendersAnswer, SenderView
 from timeline.inbox.inbox import Inbox
-from timeline.models import Consumed, Node, Outage, Quarantined, Refusal, Sender
+from timeline.models import Node, Outage, Quarantined, Refusal, Sender
+from timeline.reading.accounting import BESIDE, PARTS, summed
 from timeline.reading.nodes import SILENT, reports
 
 _SHOWN = 200
@@ -28,15 +27,10 @@ def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswe
     Tally and backlog of a node are of one instant: this one is asked itself, the others by their last report.
     """
     now = time.time_ns()
-    backlog, tallies = inbox.snapshot()
+    books = inbox.books()
+    backlog = books.backlog
     others = reports(Node.objects.all(), now, own=node)
-    lines = [msgspec.to_builtins(line) for line in tallies]
-    lines += (line for other in others for line in other.tally)
-    lines += (line for consumed in Consumed.objects.values_list("tally", flat=True) for line in consumed)
-    tally: Counter[str] = Counter()
-    for line in lines:
-        tally[line["what"]] += line["items"]
-    tally["inbox"] = backlog.items + sum(other.items for other in others if other.role != "consumer")
+    accounts = summed(books, others, now)
     oldest = [at for at in (backlog.oldest, *(other.oldest for other in others)) if at is not None]
     refused = (
         Refusal.objects.filter(workspace=workspace).values("reason").annotate(n=Sum("items"), at=Max("last"))
@@ -56,7 +50,7 @@ def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswe
             )
             for row in Node.objects.order_by("name", "role")
         ),
-        tally=dict(tally),
+        tally=_tally(accounts.total),
         refused=tuple((row["reason"], row["n"], row["at"]) for row in refused.order_by("-at")),
         quarantine=tuple(
             QuarantineView(
@@ -74,7 +68,14 @@ def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswe
         pending_requests=backlog.requests + sum(other.requests for other in others),
         pending_items=backlog.items + sum(other.items for other in others),
         oldest_pending=min(oldest, default=None),
+        accounting=accounts,
     )
+
+
+def _tally(total: Account) -> dict[str, int]:
+    """The sum over all senders, with what stands beside it."""
+    beside = {name: count for name in BESIDE if (count := getattr(total, name))}
+    return {"received": total.received, **{part: getattr(total, part) for part in PARTS}, **beside}
 
 
 def _sender(row: Sender) -> SenderView:

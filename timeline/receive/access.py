@@ -31,16 +31,22 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str = ""
     workspace: str = "main"
+    environment: str = ""  # the only one it may write into; empty for any
+    quota_items: int | None = None  # a second; None: what the settings say
+    quota_burst: int | None = None
+    quota_bytes: int | None = None  # a second
+    key: int = 0  # number of its key, 0 where it has none
 
 
 Look = Callable[[str], "Sender | None"]  # raises Unavailable where the database cannot be asked
 
 
 class Keys:
-    """Verdicts on keys, asked at most every five seconds each."""
+    """Verdicts on keys, asked at most every five seconds each; ``used`` is told of every live one then."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, used: Callable[[int], None] = lambda key: None) -> None:
         self._look = look
+        self._used = used
         self._lock = threading.Lock()
         self._known: dict[bytes, tuple[float, Sender | None]] = {}  # by hash: no key stays readable in memory
 
@@ -59,6 +65,8 @@ class Keys:
             if stale is None or stale[0] is None:
                 raise
             return stale[0]
+        if found is not None:
+            self._used(found.key)
         with self._lock:
             while len(self._known) >= _KEPT:
                 del self._known[next(iter(self._known))]

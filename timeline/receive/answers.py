@@ -32,7 +32,7 @@ _TEXT: Final = 1000  # characters of any message: answers stay far below the 4 M
 _SHOWN: Final = 20  # refused items of a CloudEvents batch that are named one by one
 
 # HTTP status to google.rpc.Code (google/rpc/code.proto)
-_CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 500: 13, 503: 14}
+_CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 429: 8, 500: 13, 503: 14}
 _ITEMS: Final = {"traces": "spans", "zipkin": "spans", "logs": "log records", "events": "events"}
 _TITLES: Final = {
     400: "Cannot be read",
@@ -42,6 +42,7 @@ _TITLES: Final = {
     405: "Wrong method",
     413: "Too large",
     415: "Not offered",
+    429: "Over its quota",
     500: "A fault of ours",
     503: "Not now",
 }

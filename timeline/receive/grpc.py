@@ -40,8 +40,10 @@ _CODES: Final = {
     403: grpc.StatusCode.PERMISSION_DENIED,
     413: grpc.StatusCode.INVALID_ARGUMENT,  # as large as it is, it is not to be sent again
     415: grpc.StatusCode.INVALID_ARGUMENT,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+_AGAIN_LATER: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _READING: Final = 16  # messages read, or in memory, at once
 _WHOLE: Final = 20.0  # s for a message to come in
 _THREADS: Final = 4  # messages judged and committed at once
@@ -141,6 +143,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
                 route = self._receiver.route(request)
                 assert isinstance(route, Route)  # noqa: S101 - what a POST to these is
                 sender = await self._sender(request)
+                self._receiver.admit(route, sender)
                 async with self._reading:
                     body = await self._read(context)
                     return await self._take(route, request, sender, body)
@@ -216,9 +219,10 @@ async def _abort(context: grpc.aio.ServicerContext, problem: Refused) -> bytes:
     """End the call as OTLP 1.11 has it ("OTLP/gRPC Throttling"): what may be sent again says when."""
     code = _CODES.get(problem.status, grpc.StatusCode.INTERNAL)
     trailing: tuple[tuple[str, bytes], ...] = ()
-    if code is grpc.StatusCode.UNAVAILABLE:
+    if code in _AGAIN_LATER:
         status = Status(code=code.value[0], message=problem.message)
-        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=1)))
+        seconds = int(dict(problem.headers).get("retry-after", "1"))
+        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=seconds)))
         trailing = (("grpc-status-details-bin", status.SerializeToString()),)
     await context.abort(code, problem.message, trailing)
     raise AssertionError("an aborted call goes on")

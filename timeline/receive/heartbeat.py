@@ -66,14 +66,16 @@ class Heartbeat(threading.Thread):
     def beat(self) -> None:
         """Write what the inbox holds now, and any stretch since the last beat in which nothing ran."""
         now = time.time_ns()  # before the snapshot: what is accepted later is not vouched for
-        backlog, tallies = self._inbox.snapshot()
+        books = self._inbox.books()
+        backlog = books.backlog
         state = {
             "started": self._started_at,
             "beat": now,
             "pending_requests": backlog.requests,
             "pending_items": backlog.items,
             "oldest_pending": backlog.oldest,
-            "tally": msgspec.to_builtins(tallies),
+            "tally": msgspec.to_builtins(books.tallies),
+            "waiting": msgspec.to_builtins(books.waiting),
         }
         with transaction.atomic():
             known = Node.objects.filter(name=self._node, role=_ROLE).first()

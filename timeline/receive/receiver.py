@@ -28,7 +28,9 @@ from timeline.receive.answers import Answer, Refused, Request
 from timeline.receive.heartbeat import Heartbeat
 from timeline.receive.hints import Hints
 from timeline.receive.pressure import Pressure
+from timeline.receive.quota import Quotas
 from timeline.receive.refusals import Refusals
+from timeline.receive.uses import Uses
 
 log = logging.getLogger(__name__)
 Offered = Literal["traces", "zipkin", "logs", "events", "metrics", "markers"]
@@ -83,6 +85,8 @@ class Receiver:
         node: str,
         hint: Callable[[], None],
         mark: Callable[[bytes, Sender], int],
+        quotas: Quotas | None = None,
+        uses: Uses | None = None,
     ) -> None:
         self.keys = keys
         self.gate = gate
@@ -94,17 +98,24 @@ class Receiver:
         self.refusals = Refusals(inbox)
         self._hints = Hints(hint)
         self._mark = mark
-        self._heartbeat = Heartbeat(inbox, node)
+        self._quotas = quotas or Quotas()
+        self._behind: list[Refusals | Hints | Uses | Heartbeat] = [self.refusals, self._hints]
+        self._behind += [uses, Heartbeat(inbox, node)] if uses else [Heartbeat(inbox, node)]
 
     def start(self) -> None:
-        """Begin the work behind the requests: heartbeat, refusals, hints."""
-        for thread in (self.refusals, self._hints, self._heartbeat):
+        """Begin the work behind the requests: refusals, hints, uses of keys, heartbeat."""
+        for thread in self._behind:
             thread.start()
 
     def stop(self) -> None:
         """Write down what is still in memory."""
-        for thread in (self._hints, self.refusals, self._heartbeat):
+        for thread in self._behind:
             thread.stop()
+
+    def admit(self, route: Route, sender: Sender) -> None:
+        """Raises ``Refused`` where the sender is over its quota; asked before its body is read."""
+        if route.signal not in _UNCOUNTED:
+            self._quotas.check(sender)
 
     def route(self, request: Request) -> Route | Answer:
         """Where the request goes, or the answer that needs no body; raises ``Refused``."""
@@ -154,14 +165,14 @@ class Receiver:
         """Accept a body: durable when this returns, or raises ``Refused``."""
         media = answers.media_type(request.headers)
         if route.signal is None or route.signal == "metrics":
-            self.refusals.count(sender.name, "discarded", 1)
+            self.refusals.count((sender.name, "discarded", ""))
             return answers.exported("metrics", media, ())
         if route.signal == "markers":
             return self._marked(route, sender, body)
         accepted = _accepted(route.signal, route, request, sender, body)
         try:
             self._pressure.check()
-            found = self._inspect(accepted)
+            found = self._charged(sender, accepted)
         except ThroughlineError as error:
             raise answers.refused(error) from error
         bad = found.refused
@@ -188,8 +199,7 @@ class Receiver:
                 message=problem.message,
                 sample=body,
             )
-            self.refusals.count(name, "received", 1)
-            self.refusals.count(name, "refused", 1, problem.reason)
+            self.refusals.count((name, "received", ""), (name, "refused", problem.reason))
         return answers.failure(problem, path=request.path, media=answers.media_type(request.headers))
 
     def _marked(self, route: Route, sender: Sender, body: bytes) -> Answer:
@@ -212,6 +222,15 @@ class Receiver:
                 consent.append(("webhook-allowed-rate", "*"))
             return Answer(status=200, headers=tuple(consent))
         return Answer(status=204, headers=(allow,))
+
+    def _charged(self, sender: Sender, accepted: Accepted) -> Inspection:
+        items = 1  # of what cannot be read
+        try:
+            found = self._inspect(accepted)
+            items = found.items
+            return found
+        finally:
+            self._quotas.charge(sender, items=items, size=len(accepted.body))
 
     def _inspect(self, accepted: Accepted) -> Inspection:
         with self._inspecting:
@@ -272,4 +291,5 @@ def _accepted(signal: Signal, route: Route, request: Request, sender: Sender, bo
         workspace=sender.workspace,
         sender=sender.name,
         digest=digest.digest(),
+        environment=sender.environment,
     )

@@ -78,10 +78,11 @@ class Refusals(threading.Thread):
                 self._sums[key] = _Sum(items, now, now, message[:_MESSAGE], bytes(sample[:_SAMPLE]))
         self._noted.set()
 
-    def count(self, sender: str, what: str, items: int, reason: str = "") -> None:
-        """Account for items that never become a request."""
+    def count(self, *lines: tuple[str, str, str]) -> None:
+        """Account for an item that never becomes a request, by sender, kind and reason; all lines at once."""
         with self._lock:
-            self._counts[sender, what, reason] = self._counts.get((sender, what, reason), 0) + items
+            for line in lines:
+                self._counts[line] = self._counts.get(line, 0) + 1
         self._noted.set()
 
     @property

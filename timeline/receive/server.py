@@ -101,6 +101,7 @@ class Application:
                 if request.path == "/v1/events":
                     _refuse_doubtful(doubtful)
                 sender = await self._sender(request)
+                self._receiver.admit(found, sender)
                 reading = True
                 body = await self._bodies.read(exchange, request.headers)
                 answer = await self._run(self._receiver.take, found, request, sender, body)

@@ -20,6 +20,7 @@ from pydantic import Field
 from timeline import keys, markers, wiring
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.export import json as shapes
+from timeline.export.accounting import accounting_json
 from timeline.export.cohorts import cohort_json
 from timeline.export.values import moment
 from timeline.ingest.markers import KINDS as MARKER_KINDS
@@ -318,6 +319,13 @@ def marks(request: HttpRequest, params: Query[MarkersParams]) -> HttpResponse:
 def senders(request: HttpRequest) -> HttpResponse:
     """Items: received = refused + inbox + new + already + variant + quarantined."""
     return _json(msgspec.to_builtins(wiring.reading().senders()))
+
+
+@api.get("/v1/accounting", summary="What became of every item, by sender", operation_id="accounting")
+def accounting(request: HttpRequest) -> HttpResponse:
+    """Items, of each sender: received = refused + inbox + new + already + variant + quarantined (+ unaccounted,
+    which is 0 unless the report of another node is old). What waits, since when, and its rates of the last minute."""
+    return _json(accounting_json(wiring.reading().accounting()))
 
 
 @api.get("/v1/export/{what}", summary="Take a search, a trace or an entity away", operation_id="export")

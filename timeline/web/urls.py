@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from timeline.web import account, flows, operators, pages, searching, seen, traces
+from timeline.web import account, flows, key_pages, operators, pages, searching, seen, traces
 
 page_patterns = [
     path("", pages.home, name="home"),
@@ -31,6 +31,10 @@ page_patterns = [
     path("senders", operators.senders, name="senders"),
     path("senders/declare", operators.declare, name="declare"),
     path("senders/quarantine/<int:item>", operators.quarantined, name="quarantined"),
+    path("settings/keys", key_pages.keys_view, name="keys"),
+    path("settings/keys/create", key_pages.create, name="create_key"),
+    path("settings/keys/<int:pk>/rotate", key_pages.rotate, name="rotate_key"),
+    path("settings/keys/<int:pk>/revoke", key_pages.revoke, name="revoke_key"),
     path("help", pages.help_page, name="help"),
     path("signin", account.signin, name="signin"),
     path("signin/<str:secret>", account.signin_by_link, name="signin_by_link"),

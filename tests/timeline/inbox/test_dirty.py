@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.timeline.inbox import old_files
 from timeline.inbox import dirty
 from timeline.inbox.inbox import Inbox
 from timeline.ingest.request import Accepted
@@ -97,10 +97,7 @@ def test_beyond_the_room_touches_are_lost_and_counted(inbox: Inbox, monkeypatch:
 
 def test_an_inbox_of_the_first_version_says_that_its_entities_were_never_noted(tmp_path: Path) -> None:
     path = tmp_path / "inbox.sqlite3"
-    Inbox(path)
-    old = sqlite3.connect(path)
-    old.executescript("DROP TABLE dirty; DROP TABLE lost_touches; PRAGMA user_version = 1;")
-    old.close()
+    old_files.write(path, 1).close()
     inbox = Inbox(path)
     inbox.touch([BET])
     assert [BET] == _named(inbox)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import DatabaseError
 
 from tests.receiving import wait_for
+from timeline import keys
 from timeline.inbox.inbox import Entry, Inbox
-from timeline.models import Node, Outage, Refusal
+from timeline.models import Node, Outage, Refusal, Token
 from timeline.receive import refusals
+from timeline.receive.access import Keys, Sender
 from timeline.receive.heartbeat import Heartbeat
 from timeline.receive.hints import Hints
 from timeline.receive.refusals import Refusals
+from timeline.receive.uses import Uses
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def test_a_locked_database_loses_no_refusal(inbox: Inbox, monkeypatch: pytest.Mo
         patch.setattr(refusals, "_write", locked)
         patch.setattr(refusals, "close_old_connections", lambda: None)  # the test's own transaction goes on
         note(kept)
-        kept.count("a", "refused", 1, "malformed")
+        kept.count(("a", "refused", "malformed"))
         assert not kept.flush()
     note(kept)
     assert kept.flush()
@@ -117,3 +121,33 @@ def test_hints_are_sent_together_and_a_failing_broker_is_asked_again() -> None:
     assert not hints.is_alive()
     assert len(sent) < 10
     assert min(later - earlier for earlier, later in pairwise(sent)) > 0.09
+
+
+@pytest.mark.django_db
+def test_the_last_use_of_keys_is_written_together_and_waits_for_the_database(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    for name in ("a", "b", "unused"):
+        keys.make(keys.Terms(name=name), "ingest")
+    noted, uses = dict(Token.objects.values_list("name", "pk")), Uses()
+    for name in ("a", "b", "a"):
+        uses.note(noted[name])
+    uses.note(0)  # the machine itself
+    with monkeypatch.context() as patch:
+        patch.setattr("timeline.receive.uses.close_old_connections", lambda: None)
+        patch.setattr(
+            Token.objects, "filter", lambda **_: (_ for _ in ()).throw(DatabaseError("database is locked"))
+        )
+        uses.write()
+    with django_assert_num_queries(1):
+        uses.write()
+        uses.write()
+    assert {"a", "b"} == set(Token.objects.exclude(last_used=None).values_list("name", flat=True))
+
+
+def test_a_key_is_used_when_it_is_looked_up_and_only_where_it_lives() -> None:
+    used: list[int] = []
+    known = Keys({"good": Sender(name="a", key=7)}.get, used.append)
+    for secret in ("good", "bad"):
+        known.ask(secret)
+    assert [7] == used

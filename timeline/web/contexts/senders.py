@@ -6,6 +6,7 @@ from typing import Any
 
 from timeline.answers import SendersAnswer
 from timeline.web import colours, words
+from timeline.web.contexts.accounting import accounting_part
 
 _PARTS = (
     ("refused", "refused", "told to the sender"),
@@ -38,6 +39,7 @@ def senders_page(answer: SendersAnswer) -> dict[str, Any]:
         "senders": [{"view": sender, "hue": hues[sender.service]} for sender in answer.senders],
         "declared": declared,
         "quiet": not answer.senders,
+        **accounting_part(answer.accounting),
     }  # fmt: skip
 
 
