@@ -8,6 +8,7 @@ from pathlib import Path
 from timeline.errors import QueueUnavailable
 
 VERSION = 4
+RESERVE = 64 << 20  # bytes of disk that stay free: the index and the database need room too
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

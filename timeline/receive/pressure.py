@@ -10,8 +10,8 @@ from typing import Final
 
 from timeline.errors import QueueUnavailable
 from timeline.inbox.inbox import Inbox
+from timeline.inbox.schema import RESERVE
 
-RESERVE: Final = 64 << 20  # bytes of disk that stay free: the index and the database need room too
 _AGE: Final = 0.25  # seconds a reading is believed
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.receiving import Driven, wait_for
 from tests.timeline.receive import otlp
 from tests.timeline.receive.otlp import PROTOBUF
-from timeline.receive.pressure import RESERVE
+from timeline.inbox.schema import RESERVE
 
 _DISK = RESERVE + (24 << 20)
 
