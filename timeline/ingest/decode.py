@@ -10,7 +10,7 @@ import msgspec
 
 from timeline.domain import Stored
 from timeline.errors import UnsupportedPayload
-from timeline.ingest import cloudevents, otlp, otlp_json, zipkin
+from timeline.ingest import cloudevents, otlp, otlp_json, rows, zipkin
 from timeline.ingest.compress import LIMIT, decompress
 from timeline.ingest.entities import Rules
 from timeline.ingest.environment import foreigners, verdict
@@ -50,6 +50,8 @@ def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limi
     body = decompress(accepted.body, accepted.content_encoding, limit=limit)
     if accepted.signal == "events":
         return _events(accepted, _read(accepted, body, max_items), rules)
+    if accepted.signal == "rows":
+        return rows.read(accepted, body, rules)
     return Walk(accepted, rules).run(_parse(accepted, body, max_items, judged=True))
 
 

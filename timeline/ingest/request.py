@@ -8,7 +8,7 @@ import msgspec
 
 from timeline.domain import Stored
 
-Signal = Literal["traces", "zipkin", "logs", "events"]
+Signal = Literal["traces", "zipkin", "logs", "events", "rows"]
 SPANS: Final[tuple[Signal, ...]] = ("traces", "zipkin")  # whose items are spans
 
 
