@@ -25,6 +25,7 @@ PAGES = {
     "saved": "/saved",
     "seen": "/seen",
     "senders": "/senders",
+    "keys": "/settings/keys",
     "help": "/help",
     "syntax": "/search?q=service:(",
 }

@@ -9,10 +9,10 @@ from playwright.sync_api import Page, expect
 
 from tests.node.harness import RunningNode
 from tests.pages import story
-from tests.pages.conftest import STORES, Open, violations
+from tests.pages.conftest import Open, violations
 from tests.pages.sending import send_batch, send_deliveries
 
-pytestmark = [pytest.mark.pages, STORES]
+pytestmark = pytest.mark.pages
 TRACE = f"/traces/{story.TRACE}"
 SIZES = {"desktop": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}
 
