@@ -41,6 +41,7 @@ from timeline.receive.quota import Quotas  # noqa: E402
 from timeline.receive.receiver import Limits, Receiver  # noqa: E402
 from timeline.receive.server import Application  # noqa: E402
 from timeline.receive.uses import Uses  # noqa: E402
+from timeline.redactions import Redactions  # noqa: E402
 
 
 def _look(secret: str) -> Sender | None:
@@ -89,6 +90,7 @@ def _application() -> Application:
         mark=_mark,
         quotas=Quotas(values["THROUGHLINE_QUOTA_ITEMS"]),
         uses=uses,
+        redactions=Redactions(),
     )
     port = values["THROUGHLINE_GRPC_PORT"]
     beside = [Grpc(receiver, host=values["THROUGHLINE_RECEIVER_HOST"], port=port)] if port else []

@@ -26,6 +26,7 @@ PAGES = {
     "seen": "/seen",
     "senders": "/senders",
     "keys": "/settings/keys",
+    "redaction": "/settings/redaction",
     "help": "/help",
     "syntax": "/search?q=service:(",
 }

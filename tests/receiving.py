@@ -28,6 +28,7 @@ from timeline.receive.pressure import Pressure
 from timeline.receive.quota import Quotas
 from timeline.receive.receiver import Limits, Receiver
 from timeline.receive.server import Application
+from timeline.redactions import Redactions
 
 ROOT = Path(__file__).resolve().parent.parent
 _DATABASE = "throughline.sqlite3"
@@ -195,6 +196,7 @@ class Driven:
         items: int = 1000,
         most: int = 1 << 30,
         quotas: Quotas | None = None,
+        redactions: Redactions | None = None,
         stall: float = 0.2,
         whole: float = 0.5,
     ) -> None:
@@ -211,6 +213,7 @@ class Driven:
             hint=lambda: self.hints.append(None),
             mark=self._mark,
             quotas=quotas,
+            redactions=redactions,
         )
         self.application = Application(self.receiver, threads=2, stall=stall, whole=whole)
 

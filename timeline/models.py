@@ -244,6 +244,31 @@ class EntityRule(models.Model):
         ]
 
 
+class RedactionRule(models.Model):
+    """What is taken out of everything received, before it touches a disk; times in ns.
+
+    A rule that ended stays: facts it hashed are found by their plain value as long as they are held.
+    """
+
+    workspace = models.CharField(max_length=64, default="main")
+    by = models.CharField(max_length=16)  # attribute, detector
+    match = Text(max_length=250)
+    action = models.CharField(max_length=8)  # drop, mask, hash
+    note = Text(max_length=300, blank=True)
+    who = Text(max_length=150)
+    made = models.BigIntegerField()
+    ended = models.BigIntegerField(null=True)
+    hits = models.BigIntegerField(default=0)  # values taken out
+    last_hit = models.BigIntegerField(null=True)
+
+
+class RedactionSalt(models.Model):
+    """The key of a workspace's hashes: whoever has it can try values out, so it leaves the node by no page."""
+
+    workspace = models.CharField(max_length=64, unique=True)
+    salt = models.BinaryField()
+
+
 class SavedSearch(models.Model):
     """A search with a name, for everybody of the workspace; ``query`` is the rest of its URL."""
 

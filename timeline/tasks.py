@@ -16,7 +16,7 @@ from django.contrib.sessions.models import Session
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from timeline import leases, markers, records, wiring
+from timeline import leases, markers, records, redactions, wiring
 from timeline.cohorts.summarise import Summariser
 from timeline.errors import ThroughlineError, Unavailable
 from timeline.heartbeats import Heartbeat
@@ -109,7 +109,11 @@ def watch() -> None:
     try:
         with leases.turn(f"watch{_of_this_store()}", node=_node(), every=watches.EVERY - 1) as mine:
             if mine:
-                watches.look(wiring.writer(), lambda workspace: records.rules(workspace).attributes)
+                watches.look(
+                    wiring.writer(),
+                    lambda workspace: records.rules(workspace).attributes,
+                    redactions.asking,
+                )
     except Unavailable as error:
         log.warning("what people wait for was not looked for: %s", error)
 

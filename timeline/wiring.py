@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from timeline import records
+from timeline import records, redactions
 from timeline.inbox.inbox import Inbox
 from timeline.reading.desk import Desk
 from timeline.store.port import Store
@@ -50,6 +50,7 @@ def reading() -> Desk:
         node=values["THROUGHLINE_NODE"],
         retention_days=values["THROUGHLINE_RETENTION_DAYS"],
         rules=lambda workspace: records.rules(workspace).attributes,
+        asking=redactions.asking,
     )
 
 

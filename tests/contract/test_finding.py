@@ -18,6 +18,7 @@ from timeline.reading import watches
 from timeline.reading.desk import Desk
 from timeline.reading.search import Ask
 from timeline.reading.tail import MOST
+from timeline.redaction.asking import NOTHING
 from timeline.search.caret import typed
 from timeline.search.query import Window
 from timeline.store.port import Store
@@ -221,7 +222,7 @@ def user() -> User:
 
 
 def look(store: Store) -> int:
-    return watches.look(store, lambda _: RULES)
+    return watches.look(store, lambda _: RULES, lambda _: NOTHING)
 
 
 def test_a_watch_is_told_of_the_first_match_received_since(store: Store, user: User) -> None:

@@ -23,6 +23,7 @@ PATHS = {
     "verdicts": "/seen?ids=bet:8812,none-such-1",
     "senders": "/senders",
     "ingest keys": "/settings/keys",
+    "redaction": "/settings/redaction",
     "following": "/search?q=bet:8812&tail=1&sort=received",
     "looked into": "/search?q=bet:8812&more=name&columns=name,size,order.total",
     "watches": "/watches",

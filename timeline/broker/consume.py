@@ -25,6 +25,7 @@ from timeline.indexing import Drain
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Signal
 from timeline.models import Consumed
+from timeline.redactions import Redactions
 from timeline.store.port import Store
 
 log = logging.getLogger(__name__)
@@ -65,8 +66,10 @@ class Consuming:
         store: Store,
         rules: Callable[[str], Rules],
         touch: Callable[[Iterable[Touched]], None],
+        redactions: Redactions,
     ) -> None:
         self._topics = topics
+        self._redactions = redactions
         self._group = str(config["group.id"])
         self._consumer = Consumer({**config, **OURS}, logger=log)
         self._hand = Hand(self._group, commit=self._commit, touch=touch)
@@ -135,7 +138,8 @@ class Consuming:
         at = milliseconds * 10**6 if kind else time.time_ns()
         place, offset = _where(message)
         value = message.value() or b""
-        return taken(self._topics[place[0]], place, offset, at, value, cluster=self._cluster)
+        signal, redaction = self._topics[place[0]], self._redactions.of("main")
+        return taken(signal, place, offset, at, value, cluster=self._cluster, redaction=redaction)
 
     def _store(self) -> None:
         """Empty the hand; while something is away, hold on to the partitions and try again."""

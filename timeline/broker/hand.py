@@ -10,7 +10,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from django.db import Error, transaction
@@ -22,6 +22,8 @@ from timeline.inbox.inbox import Claimed, Entry
 from timeline.ingest.decode import inspect
 from timeline.ingest.request import Accepted, BadItem, Signal
 from timeline.models import Consumed
+from timeline.redaction.requests import redacted
+from timeline.redaction.rules import Redaction
 
 log = logging.getLogger(__name__)
 Place = tuple[str, int]  # topic, partition
@@ -38,11 +40,21 @@ class Taken(msgspec.Struct, kw_only=True):
     attempts: int = 0
 
 
-def taken(signal: Signal, place: Place, offset: int, at: int, value: bytes, *, cluster: str) -> Taken:
+def taken(
+    signal: Signal,
+    place: Place,
+    offset: int,
+    at: int,
+    value: bytes,
+    *,
+    cluster: str,
+    redaction: Redaction | None = None,
+) -> Taken:
     """A record of the Collector's Kafka exporter (``otlp_proto`` or ``otlp_json``) as a request.
 
     ``at`` is the record's time (ns). The same record always makes the same request, so what was
-    stored before a crash is recognised as its own.
+    stored before a crash is recognised as its own. With rules of ``redaction`` nothing that could not be
+    read is kept.
     """
     name = f"{cluster}/{place[0]}/{place[1]}/{offset}/{at}"
     json = value.lstrip()[:1] == b"{"  # no protobuf message of OTLP begins so
@@ -59,15 +71,23 @@ def taken(signal: Signal, place: Place, offset: int, at: int, value: bytes, *, c
     try:
         found = inspect(request)
     except Rejected:
+        if redaction is not None:
+            request = msgspec.structs.replace(request, headers={"content-type": _NOT_KEPT}, body=b"")
         return Taken(place=place, offset=offset, request=request, items=1)  # the drain sets it aside
-    kept = found.items - len(found.refused)
+    kept, refused = found.items - len(found.refused), found.refused
+    if redaction is not None:
+        request = redacted(request, redaction)
+        refused = tuple(msgspec.structs.replace(item, data=b"") for item in refused)
     return Taken(
         place=place,
         offset=offset,
         request=msgspec.structs.replace(request, items=kept),
         items=found.items,
-        refused=found.refused,
+        refused=refused,
     )
+
+
+_NOT_KEPT: Final = "not kept: no OTLP, and redaction rules are in force"
 
 
 class Hand:

@@ -29,6 +29,8 @@ from timeline.inbox.schema import RESERVE
 from timeline.ingest.request import Accepted
 from timeline.ingest.rows import MEDIA, Row, Rows, encode
 from timeline.models import Refusal
+from timeline.redaction.requests import redacted_row
+from timeline.redaction.rules import Redaction
 
 PART: Final = 1_000  # rows of one request
 BACKLOG: Final = 50_000  # items in the inbox beyond which it waits: live traffic goes first
@@ -69,9 +71,17 @@ class Refused(msgspec.Struct, frozen=True):
 class Import:
     """One import of one file under one name."""
 
-    def __init__(self, inbox: Inbox, folder: Path, mapping: Mapping, file: str) -> None:
-        """``file`` tells this file from others. Raises ``BadQuery`` where the name stands for another."""
+    def __init__(
+        self,
+        inbox: Inbox,
+        folder: Path,
+        mapping: Mapping,
+        file: str,
+        redaction: Callable[[], Redaction | None] = lambda: None,
+    ) -> None:
+        """``file`` tells this file from others; ``redaction`` gives the rules in force. Raises ``BadQuery`` where the name stands for another."""
         self._inbox, self._folder, self._mapping = inbox, folder, mapping
+        self._redaction = redaction
         self._sender = f"import {mapping.name}"[:100]
         slug = hashlib.sha256(mapping.name.encode()).hexdigest()[:16]
         self._state = sqlite3.connect(folder / f"import-{slug}.sqlite3", isolation_level=None, timeout=20)
@@ -145,16 +155,20 @@ class Import:
     def _judged(self, part: list[Record]) -> tuple[list[Row], list[Refused]]:
         rows: list[Row] = []
         refused: list[Refused] = []
-        now = time.time_ns()
+        now, redaction = time.time_ns(), self._redaction()
         for record in part:
             if record.values is None:
                 refused.append(Refused(record.line, record.reason, record.message, record.sample))
                 continue
             try:
-                rows.append(row_of(self._mapping, record.values, now))
+                row = row_of(self._mapping, record.values, now)
             except BadRowError as error:
                 sample = msgspec.json.encode(record.values)[:4096]
                 refused.append(Refused(record.line, error.reason, str(error), sample))
+            else:
+                rows.append(redacted_row(row, redaction) if redaction else row)
+        if redaction is not None:  # nothing of what could not be read is kept
+            refused = [Refused(each.line, each.reason, redaction.text(each.message), b"") for each in refused]
         return rows, refused
 
     def _ordinal(self, row: Row, contents: Counter[bytes]) -> int:

@@ -72,6 +72,11 @@ _SIGNALS: Final = {
 }
 
 
+def request_class(signal: str) -> type[Message]:
+    """The message that a request of this signal is."""
+    return _SIGNALS[signal].request
+
+
 def parse(body: bytes, signal: str, *, max_items: int, accepted: int | None = None) -> Parsed:
     """The groups of a traces or logs request; an empty body is an empty request.
 

@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,170 +14,261 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Audit',
+            name="Audit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('who', models.CharField(max_length=150)),
-                ('what', models.CharField(max_length=50)),
-                ('detail', models.CharField(max_length=1000)),
-                ('rows', models.BigIntegerField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                ("who", models.CharField(max_length=150)),
+                ("what", models.CharField(max_length=50)),
+                ("detail", models.CharField(max_length=1000)),
+                ("rows", models.BigIntegerField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Declaration',
+            name="Declaration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('start', models.BigIntegerField()),
-                ('end', models.BigIntegerField()),
-                ('by', models.CharField(max_length=150)),
-                ('note', models.CharField(blank=True, max_length=500)),
-                ('made', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("start", models.BigIntegerField()),
+                ("end", models.BigIntegerField()),
+                ("by", models.CharField(max_length=150)),
+                ("note", models.CharField(blank=True, max_length=500)),
+                ("made", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Outage',
+            name="Outage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('node', models.CharField(max_length=100)),
-                ('start', models.BigIntegerField()),
-                ('end', models.BigIntegerField()),
-                ('reason', models.CharField(max_length=200)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("node", models.CharField(max_length=100)),
+                ("start", models.BigIntegerField()),
+                ("end", models.BigIntegerField()),
+                ("reason", models.CharField(max_length=200)),
             ],
         ),
         migrations.CreateModel(
-            name='PartlyIndexed',
+            name="PartlyIndexed",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fact', models.CharField(max_length=20, unique=True)),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('at', models.BigIntegerField(db_index=True)),
-                ('received', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("fact", models.CharField(max_length=20, unique=True)),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("at", models.BigIntegerField(db_index=True)),
+                ("received", models.BigIntegerField()),
             ],
         ),
         migrations.CreateModel(
-            name='Token',
+            name="Token",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('scope', models.CharField(choices=[('read', 'Read'), ('ingest', 'Ingest')], max_length=6)),
-                ('prefix', models.CharField(max_length=16)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('expires', models.DateTimeField(blank=True, null=True)),
-                ('revoked', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("scope", models.CharField(choices=[("read", "Read"), ("ingest", "Ingest")], max_length=6)),
+                ("prefix", models.CharField(max_length=16)),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                ("expires", models.DateTimeField(blank=True, null=True)),
+                ("revoked", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Arrival',
+            name="Arrival",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fact', models.CharField(db_index=True, max_length=20)),
-                ('request', models.CharField(max_length=40)),
-                ('at', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("fact", models.CharField(db_index=True, max_length=20)),
+                ("request", models.CharField(max_length=40)),
+                ("at", models.BigIntegerField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('fact', 'request'), name='arrived_once_a_request')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("fact", "request"), name="arrived_once_a_request")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='EntityRule',
+            name="EntityRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('by', models.CharField(choices=[('attribute', 'Attribute'), ('message key', 'Message Key'), ('subject', 'Subject')], max_length=16)),
-                ('match', models.CharField(max_length=250)),
-                ('type', models.CharField(max_length=100)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                (
+                    "by",
+                    models.CharField(
+                        choices=[
+                            ("attribute", "Attribute"),
+                            ("message key", "Message Key"),
+                            ("subject", "Subject"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("match", models.CharField(max_length=250)),
+                ("type", models.CharField(max_length=100)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('workspace', 'by', 'match', 'type'), name='one_rule_each')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("workspace", "by", "match", "type"), name="one_rule_each")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Node',
+            name="Node",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('role', models.CharField(max_length=16)),
-                ('since', models.BigIntegerField()),
-                ('started', models.BigIntegerField()),
-                ('beat', models.BigIntegerField()),
-                ('pending_requests', models.BigIntegerField(default=0)),
-                ('pending_items', models.BigIntegerField(default=0)),
-                ('oldest_pending', models.BigIntegerField(null=True)),
-                ('tally', models.JSONField(default=list)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("role", models.CharField(max_length=16)),
+                ("since", models.BigIntegerField()),
+                ("started", models.BigIntegerField()),
+                ("beat", models.BigIntegerField()),
+                ("pending_requests", models.BigIntegerField(default=0)),
+                ("pending_items", models.BigIntegerField(default=0)),
+                ("oldest_pending", models.BigIntegerField(null=True)),
+                ("tally", models.JSONField(default=list)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('name', 'role'), name='one_row_per_process')],
+                "constraints": [models.UniqueConstraint(fields=("name", "role"), name="one_row_per_process")],
             },
         ),
         migrations.CreateModel(
-            name='Quarantined',
+            name="Quarantined",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('request', models.CharField(max_length=40)),
-                ('position', models.IntegerField()),
-                ('at', models.BigIntegerField()),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('sender', models.CharField(max_length=100)),
-                ('signal', models.CharField(max_length=16)),
-                ('reason', models.CharField(max_length=64)),
-                ('message', models.CharField(max_length=1000)),
-                ('data', models.BinaryField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("request", models.CharField(max_length=40)),
+                ("position", models.IntegerField()),
+                ("at", models.BigIntegerField()),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("sender", models.CharField(max_length=100)),
+                ("signal", models.CharField(max_length=16)),
+                ("reason", models.CharField(max_length=64)),
+                ("message", models.CharField(max_length=1000)),
+                ("data", models.BinaryField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('request', 'position'), name='quarantined_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("request", "position"), name="quarantined_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Refusal',
+            name="Refusal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('minute', models.BigIntegerField()),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('sender', models.CharField(max_length=100)),
-                ('signal', models.CharField(max_length=16)),
-                ('reason', models.CharField(max_length=64)),
-                ('message', models.CharField(max_length=1000)),
-                ('items', models.BigIntegerField(default=0)),
-                ('first', models.BigIntegerField()),
-                ('last', models.BigIntegerField()),
-                ('sample', models.BinaryField(default=b'')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("minute", models.BigIntegerField()),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("sender", models.CharField(max_length=100)),
+                ("signal", models.CharField(max_length=16)),
+                ("reason", models.CharField(max_length=64)),
+                ("message", models.CharField(max_length=1000)),
+                ("items", models.BigIntegerField(default=0)),
+                ("first", models.BigIntegerField()),
+                ("last", models.BigIntegerField()),
+                ("sample", models.BinaryField(default=b"")),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('minute', 'workspace', 'sender', 'signal', 'reason'), name='one_refusal_a_minute')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("minute", "workspace", "sender", "signal", "reason"),
+                        name="one_refusal_a_minute",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Sender',
+            name="Sender",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('service', models.CharField(max_length=200)),
-                ('version', models.CharField(blank=True, max_length=100)),
-                ('environment', models.CharField(blank=True, max_length=100)),
-                ('sdk', models.CharField(blank=True, max_length=200)),
-                ('facts', models.BigIntegerField(default=0)),
-                ('first', models.BigIntegerField()),
-                ('last', models.BigIntegerField()),
-                ('ahead', models.BigIntegerField(null=True)),
-                ('sampled_at', models.BigIntegerField(null=True)),
-                ('complete', models.BooleanField(default=False)),
-                ('declared_by', models.CharField(blank=True, max_length=150)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("service", models.CharField(max_length=200)),
+                ("version", models.CharField(blank=True, max_length=100)),
+                ("environment", models.CharField(blank=True, max_length=100)),
+                ("sdk", models.CharField(blank=True, max_length=200)),
+                ("facts", models.BigIntegerField(default=0)),
+                ("first", models.BigIntegerField()),
+                ("last", models.BigIntegerField()),
+                ("ahead", models.BigIntegerField(null=True)),
+                ("sampled_at", models.BigIntegerField(null=True)),
+                ("complete", models.BooleanField(default=False)),
+                ("declared_by", models.CharField(blank=True, max_length=150)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('workspace', 'service', 'version', 'environment', 'sdk'), name='one_row_per_sender')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("workspace", "service", "version", "environment", "sdk"),
+                        name="one_row_per_sender",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SignInLink',
+            name="SignInLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('expires', models.DateTimeField()),
-                ('used', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("expires", models.DateTimeField()),
+                ("used", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
     ]

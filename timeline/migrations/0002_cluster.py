@@ -4,35 +4,48 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('timeline', '0001_initial'),
+        ("timeline", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('task', models.CharField(max_length=120, unique=True)),
-                ('node', models.CharField(blank=True, max_length=100)),
-                ('holder', models.CharField(blank=True, max_length=64)),
-                ('until', models.BigIntegerField(default=0)),
-                ('done', models.BigIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("task", models.CharField(max_length=120, unique=True)),
+                ("node", models.CharField(blank=True, max_length=100)),
+                ("holder", models.CharField(blank=True, max_length=64)),
+                ("until", models.BigIntegerField(default=0)),
+                ("done", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Consumed',
+            name="Consumed",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('group', models.CharField(max_length=200)),
-                ('topic', models.CharField(max_length=249)),
-                ('partition', models.IntegerField()),
-                ('next', models.BigIntegerField(default=0)),
-                ('tally', models.JSONField(default=list)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("group", models.CharField(max_length=200)),
+                ("topic", models.CharField(max_length=249)),
+                ("partition", models.IntegerField()),
+                ("next", models.BigIntegerField(default=0)),
+                ("tally", models.JSONField(default=list)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('group', 'topic', 'partition'), name='one_row_a_partition')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("group", "topic", "partition"), name="one_row_a_partition"
+                    )
+                ],
             },
         ),
     ]

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('timeline', '0002_cluster'),
+        ("timeline", "0002_cluster"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='node',
-            name='summaries_behind',
+            model_name="node",
+            name="summaries_behind",
             field=models.BigIntegerField(null=True),
         ),
         migrations.AddField(
-            model_name='node',
-            name='touches_lost',
+            model_name="node",
+            name="touches_lost",
             field=models.BigIntegerField(default=0),
         ),
     ]

@@ -4,25 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('timeline', '0003_summaries'),
+        ("timeline", "0003_summaries"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='consumed',
-            name='attempts',
+            model_name="consumed",
+            name="attempts",
             field=models.IntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='consumed',
-            name='trying',
+            model_name="consumed",
+            name="trying",
             field=models.BigIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='consumed',
-            name='up_to',
+            model_name="consumed",
+            name="up_to",
             field=models.BigIntegerField(default=0),
         ),
     ]

@@ -6,80 +6,115 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('timeline', '0004_claims'),
+        ("timeline", "0004_claims"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Marker',
+            name="Marker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('at', models.BigIntegerField(db_index=True)),
-                ('until', models.BigIntegerField(null=True)),
-                ('kind', models.CharField(max_length=20)),
-                ('title', models.CharField(max_length=200)),
-                ('service', models.CharField(blank=True, max_length=200)),
-                ('version', models.CharField(blank=True, max_length=100)),
-                ('environment', models.CharField(blank=True, max_length=100)),
-                ('url', models.CharField(blank=True, max_length=1000)),
-                ('by', models.CharField(blank=True, max_length=150)),
-                ('digest', models.CharField(max_length=64)),
-                ('made', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("at", models.BigIntegerField(db_index=True)),
+                ("until", models.BigIntegerField(null=True)),
+                ("kind", models.CharField(max_length=20)),
+                ("title", models.CharField(max_length=200)),
+                ("service", models.CharField(blank=True, max_length=200)),
+                ("version", models.CharField(blank=True, max_length=100)),
+                ("environment", models.CharField(blank=True, max_length=100)),
+                ("url", models.CharField(blank=True, max_length=1000)),
+                ("by", models.CharField(blank=True, max_length=150)),
+                ("digest", models.CharField(max_length=64)),
+                ("made", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('workspace', 'digest'), name='one_marker_each')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("workspace", "digest"), name="one_marker_each")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SavedSearch',
+            name="SavedSearch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('name', models.CharField(max_length=80)),
-                ('text', models.CharField(max_length=8192)),
-                ('query', models.TextField()),
-                ('note', models.CharField(blank=True, max_length=300)),
-                ('by', models.CharField(max_length=150)),
-                ('made', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("name", models.CharField(max_length=80)),
+                ("text", models.CharField(max_length=8192)),
+                ("query", models.TextField()),
+                ("note", models.CharField(blank=True, max_length=300)),
+                ("by", models.CharField(max_length=150)),
+                ("made", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('workspace', 'name'), name='one_saved_search_a_name')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("workspace", "name"), name="one_saved_search_a_name")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Watch',
+            name="Watch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('workspace', models.CharField(default='main', max_length=64)),
-                ('text', models.CharField(max_length=8192)),
-                ('environment', models.CharField(blank=True, max_length=100)),
-                ('start', models.BigIntegerField(null=True)),
-                ('end', models.BigIntegerField(null=True)),
-                ('since', models.BigIntegerField()),
-                ('made', models.BigIntegerField()),
-                ('expires', models.BigIntegerField(db_index=True)),
-                ('arrived', models.BigIntegerField(null=True)),
-                ('fact', models.CharField(blank=True, max_length=20)),
-                ('problem', models.CharField(blank=True, max_length=500)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("workspace", models.CharField(default="main", max_length=64)),
+                ("text", models.CharField(max_length=8192)),
+                ("environment", models.CharField(blank=True, max_length=100)),
+                ("start", models.BigIntegerField(null=True)),
+                ("end", models.BigIntegerField(null=True)),
+                ("since", models.BigIntegerField()),
+                ("made", models.BigIntegerField()),
+                ("expires", models.BigIntegerField(db_index=True)),
+                ("arrived", models.BigIntegerField(null=True)),
+                ("fact", models.CharField(blank=True, max_length=20)),
+                ("problem", models.CharField(blank=True, max_length=500)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RecentSearch',
+            name="RecentSearch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('text', models.CharField(max_length=8192)),
-                ('query', models.TextField()),
-                ('at', models.BigIntegerField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("text", models.CharField(max_length=8192)),
+                ("query", models.TextField()),
+                ("at", models.BigIntegerField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'digest'), name='one_recent_search_a_text')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "digest"), name="one_recent_search_a_text")
+                ],
             },
         ),
     ]

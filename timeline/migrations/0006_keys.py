@@ -6,7 +6,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("token", "team", models.CharField(blank=True, db_default="", max_length=100)),
-        migrations.AddField("token", "environment", models.CharField(blank=True, db_default="", max_length=100)),
+        migrations.AddField(
+            "token", "environment", models.CharField(blank=True, db_default="", max_length=100)
+        ),
         migrations.AddField("token", "quota_items", models.BigIntegerField(blank=True, null=True)),
         migrations.AddField("token", "quota_burst", models.BigIntegerField(blank=True, null=True)),
         migrations.AddField("token", "quota_bytes", models.BigIntegerField(blank=True, null=True)),

@@ -54,8 +54,14 @@ class CoverageReader:
         self._lag = lag
         self._missing = missing
 
-    def gather(self, window: Window, workspace: str) -> Gathered:
-        """Evidence for a range, to be read before the store is asked."""
+    def gather(
+        self,
+        window: Window,
+        workspace: str,
+        redacted: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+    ) -> Gathered:
+        """Evidence for a range, to be read before the store is asked; ``redacted`` is what rules took away of
+        what is asked for, and what they may have taken away unasked."""
         now = time.time_ns()
         backlog = self._backlog()
         rows = database.nodes()
@@ -93,6 +99,8 @@ class CoverageReader:
             partly_indexed=database.partly_indexed(window, workspace),
             sampled=_sampled(window, senders),
             failed=tuple(self._missing(window)),
+            redacted=redacted[0],
+            unlooked=redacted[1],
         )
         return Gathered(
             evidence=evidence, coverage=_coverage(evidence, outages, len(receivers), len(silent), senders)

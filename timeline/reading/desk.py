@@ -37,6 +37,7 @@ from timeline.reading.suggest import Offer, Suggestions
 from timeline.reading.tail import tail
 from timeline.reading.traces import Traces
 from timeline.reading.watches import look
+from timeline.redaction.asking import NOTHING, Asking
 from timeline.search.caret import Typed
 from timeline.search.query import Query, Window
 from timeline.store.port import CohortQuery, Store
@@ -72,11 +73,13 @@ class Desk:
         node: str,
         retention_days: int,
         rules: Callable[[str], Mapping[str, str]],
+        asking: Callable[[str], Asking] = lambda workspace: NOTHING,
     ) -> None:
         self._store = store
         self._inbox = inbox
         self._node = node
         self._rules = rules
+        self._asking = asking
         self._coverage = CoverageReader(
             node=node,
             backlog=inbox.backlog,
@@ -91,17 +94,18 @@ class Desk:
     @_asking
     def search(self, ask: Ask) -> SearchAnswer:
         """A search with its verdict."""
-        return Searches(self._store, self._coverage, self._rules).search(ask)
+        return Searches(self._store, self._coverage, self._rules, self._asking).search(ask)
 
     def matches(self, ask: Ask) -> Iterator[Stored]:
         """Every match as a whole fact, oldest first, for files."""
-        node = scoped(understand(ask.text, self._rules(ask.workspace)).node, ask.environment)
+        found = understand(ask.text, self._rules(ask.workspace), self._asking(ask.workspace))
+        node = scoped(found.node, ask.environment)
         return self._store.facts_of(Query(where=node, window=ask.window, workspace=ask.workspace))
 
     @_asking
     def tail(self, ask: Ask, after: int) -> TailAnswer:
         """What was received since ``after`` and matches."""
-        return tail(self._store, self._coverage, self._rules, ask, after)
+        return tail(self._store, self._coverage, self._rules, self._asking, ask, after)
 
     @_asking
     def offers(self, typed: Typed, *, workspace: str = "main") -> list[Offer]:
@@ -111,7 +115,7 @@ class Desk:
     @_asking
     def watched(self, watches: Iterable[Watch]) -> int:
         """Look for what these watches wait for; how many were told of it."""
-        return look(self._store, self._rules, watches)
+        return look(self._store, self._rules, self._asking, watches)
 
     @_asking
     def get(self, ids: Sequence[str], *, workspace: str = "main") -> list[Stored | None]:
@@ -149,7 +153,7 @@ class Desk:
         self, ids: Sequence[str], window: Window | None = None, *, workspace: str = "main"
     ) -> SeenAnswer:
         """A verdict per id."""
-        return Sightings(self._store, self._coverage).seen(
+        return Sightings(self._store, self._coverage, self._asking).seen(
             ids, window or self.held(workspace), workspace=workspace
         )
 

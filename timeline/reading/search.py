@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from timeline.answers import Chip, Reading, SearchAnswer, Suggestion
 from timeline.errors import BadQuery
 from timeline.reading.coverage import CoverageReader
+from timeline.redaction.asking import NOTHING, Asking
 from timeline.search.form import chips
 from timeline.search.grammar import Parsed, parse
 from timeline.search.identify import identify
@@ -58,12 +60,24 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[tuple[str, str, Node], ...] = ()  # label, query text, node
 
 
-def understand(text: str, rules: Mapping[str, str]) -> Understood:
+def understand(text: str, rules: Mapping[str, str], asking: Asking = NOTHING) -> Understood:
     """What a text asks: as a query, as something pasted, or as both; raises ``BadQuery``.
 
     Every reading is asked; the label names the most specific one. What runs over several
-    lines is never read as a query.
+    lines is never read as a query. What a rule of ``asking`` hashed is asked for too.
     """
+    found = _understood(text, rules)
+    if not asking:
+        return found
+    nodes = [asking.too(found.node)]
+    hashed = asking.text(text)
+    if hashed != text:
+        with suppress(BadQuery):
+            nodes.append(_understood(hashed, rules).node)
+    return msgspec.structs.replace(found, node=nodes[0] if len(nodes) == 1 else Or(tuple(nodes)))
+
+
+def _understood(text: str, rules: Mapping[str, str]) -> Understood:
     pasted = identify(text, rules=rules) if text else []
     parsed: Parsed | None = None
     if "\n" not in text.strip() or not pasted:
@@ -98,11 +112,16 @@ class Searches:
     """Answers searches over one store."""
 
     def __init__(
-        self, store: Store, coverage: CoverageReader, rules: Callable[[str], Mapping[str, str]]
+        self,
+        store: Store,
+        coverage: CoverageReader,
+        rules: Callable[[str], Mapping[str, str]],
+        asking: Callable[[str], Asking],
     ) -> None:
         self._store = store
         self._coverage = coverage
         self._rules = rules
+        self._asking = asking
 
     def search(self, ask: Ask) -> SearchAnswer:
         """The verdict and what it rests on, a page of rows, facets and histogram.
@@ -111,8 +130,11 @@ class Searches:
         part is an answer that says so.
         """
         began = time.monotonic_ns()
-        understood = understand(ask.text, self._rules(ask.workspace))
-        gathered = self._coverage.gather(ask.window, ask.workspace)
+        rules, asking = self._rules(ask.workspace), self._asking(ask.workspace)
+        understood = understand(ask.text, rules, asking)
+        gathered = self._coverage.gather(
+            ask.window, ask.workspace, asking.hidden(understood.node, ask.text, ask.window, rules)
+        )
         where = scoped(understood.node, ask.environment)
         query = Query(where=where, window=ask.window, workspace=ask.workspace)
         found, window = self._overview(ask, query), ask.window
@@ -216,10 +238,10 @@ class Searches:
             )
         if not tries:
             return []
-        rules = self._rules(ask.workspace)
+        rules, asking = self._rules(ask.workspace), self._asking(ask.workspace)
         queries = [
             Query(
-                where=scoped(understand(text, rules).node if text else All(), ask.environment),
+                where=scoped(understand(text, rules, asking).node if text else All(), ask.environment),
                 window=window,
                 workspace=ask.workspace,
             )

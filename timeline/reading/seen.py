@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from timeline.answers import IdVerdict, SeenAnswer
 from timeline.domain import Entity
 from timeline.reading.coverage import CoverageReader
+from timeline.redaction.asking import Asking
 from timeline.search.query import AttributeIs, EntityIs, FieldIs, Node, Or, Query, ValueIs, Window, Words
 from timeline.search.tokens import words
 from timeline.store.port import Count, Store
@@ -17,8 +18,9 @@ from timeline.store.port import Count, Store
 class Sightings:
     """Judges pasted ids over one store."""
 
-    def __init__(self, store: Store, coverage: CoverageReader) -> None:
+    def __init__(self, store: Store, coverage: CoverageReader, asking: Callable[[str], Asking]) -> None:
         self._store = store
+        self._asking = asking
         self._coverage = coverage
 
     def seen(self, ids: Sequence[str], window: Window, *, workspace: str = "main") -> SeenAnswer:
@@ -28,8 +30,12 @@ class Sightings:
             window = msgspec.structs.replace(window, on="either")
         gathered = self._coverage.gather(window, workspace)
         unique = list(dict.fromkeys(ids))
+        asking = self._asking(workspace)
         found = self._store.sightings(
-            [Query(where=any_reading(text), window=window, workspace=workspace) for text in unique]
+            [
+                Query(where=_too(any_reading(text), text, asking), window=window, workspace=workspace)
+                for text in unique
+            ]
         )
         verdicts = []
         for text, sighting in zip(unique, found, strict=True):
@@ -46,6 +52,12 @@ class Sightings:
             not_seen=kinds.count("not_seen"),
             cannot_say=kinds.count("cannot_say"),
         )
+
+
+def _too(node: Node, text: str, asking: Asking) -> Node:
+    """The same for what a redaction rule made of it."""
+    hashed = asking.text(text)
+    return asking.too(node) if hashed == text else Or((asking.too(node), any_reading(hashed)))
 
 
 def any_reading(text: str) -> Node:

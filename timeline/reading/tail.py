@@ -12,6 +12,7 @@ from typing import Final
 from timeline.answers import TailAnswer
 from timeline.reading.coverage import CoverageReader
 from timeline.reading.search import Ask, scoped, understand
+from timeline.redaction.asking import Asking
 from timeline.search.query import Query, Window
 from timeline.store.port import Store
 
@@ -22,6 +23,7 @@ def tail(
     store: Store,
     coverage: CoverageReader,
     rules: Callable[[str], Mapping[str, str]],
+    asking: Callable[[str], Asking],
     ask: Ask,
     after: int,
 ) -> TailAnswer:
@@ -30,7 +32,8 @@ def tail(
     The question's range is of no account but for its clock: late facts show too. Raises ``BadQuery``
     and ``Unavailable``.
     """
-    where = scoped(understand(ask.text, rules(ask.workspace)).node, ask.environment)
+    understood = understand(ask.text, rules(ask.workspace), asking(ask.workspace))
+    where = scoped(understood.node, ask.environment)
     gathered = coverage.gather(Window(start=after, on="received"), ask.workspace)  # before the store is asked
     up_to, now = gathered.evidence.up_to, gathered.evidence.now
     if up_to <= after:  # something stands in the way, or nothing can be new yet

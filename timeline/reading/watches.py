@@ -17,7 +17,9 @@ from django.db import transaction
 from timeline.errors import BadQuery, Unavailable
 from timeline.models import Watch
 from timeline.reading.search import Ask, scoped, understand
-from timeline.search.query import Query, Window
+from timeline.redaction.asking import Asking
+from timeline.redactions import unsaid
+from timeline.search.query import Node, Query, Window
 from timeline.search.times import DAY
 from timeline.store.port import Store
 
@@ -56,7 +58,7 @@ def _about(ask: Ask, now: int) -> dict[str, str | int | None]:
     fixed = ask.window.end is not None and ask.window.end < now - EVERY * 10**9
     return {
         "workspace": ask.workspace,
-        "text": ask.text,
+        "text": unsaid(ask.text, ask.workspace),
         "environment": ask.environment,
         "start": ask.window.start if fixed else None,
         "end": ask.window.end if fixed else None,
@@ -92,7 +94,10 @@ def forget_expired() -> None:
 
 
 def look(
-    store: Store, rules: Callable[[str], Mapping[str, str]], watches: Iterable[Watch] | None = None
+    store: Store,
+    rules: Callable[[str], Mapping[str, str]],
+    asking: Callable[[str], Asking],
+    watches: Iterable[Watch] | None = None,
 ) -> int:
     """Ask for each watch that waits, of everybody where none are given; how many were told.
 
@@ -106,7 +111,7 @@ def look(
         if one.arrived is not None or one.problem:
             continue
         try:
-            found = _first(store, rules(one.workspace), one)
+            found = _first(store, understand(one.text, rules(one.workspace), asking(one.workspace)).node, one)
         except BadQuery as error:
             one.problem = error.message
             Watch.objects.filter(pk=one.pk).update(problem=one.problem)
@@ -123,9 +128,9 @@ def look(
     return told
 
 
-def _first(store: Store, rules: Mapping[str, str], one: Watch) -> tuple[int, str] | None:
+def _first(store: Store, asked: Node, one: Watch) -> tuple[int, str] | None:
     """Received time and id of the earliest received match among the newest received ones."""
-    where = scoped(understand(one.text, rules).node, one.environment)
+    where = scoped(asked, one.environment)
     fixed = one.end is not None
     window = Window(start=one.start, end=one.end) if fixed else Window(start=one.since, on="received")
     page = store.search(

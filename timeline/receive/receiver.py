@@ -6,7 +6,6 @@ the server reads the body.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 import threading
@@ -17,11 +16,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from timeline.errors import ThroughlineError
+from timeline.errors import ThroughlineError, Unavailable
 from timeline.inbox.committer import Committer
 from timeline.inbox.inbox import Entry, Inbox
 from timeline.ingest.decode import decompress, inspect
 from timeline.ingest.request import Accepted, BadItem, Inspection, Signal
+from timeline.ingest.values import loads
 from timeline.receive import answers
 from timeline.receive.access import Gate, Keys, Sender
 from timeline.receive.answers import Answer, Refused, Request
@@ -31,6 +31,9 @@ from timeline.receive.pressure import Pressure
 from timeline.receive.quota import Quotas
 from timeline.receive.refusals import Refusals
 from timeline.receive.uses import Uses
+from timeline.redaction.requests import digest_of, redacted
+from timeline.redaction.rules import Redaction
+from timeline.redactions import Redactions
 
 log = logging.getLogger(__name__)
 Offered = Literal["traces", "zipkin", "logs", "events", "metrics", "markers"]
@@ -87,6 +90,7 @@ class Receiver:
         mark: Callable[[bytes, Sender], int],
         quotas: Quotas | None = None,
         uses: Uses | None = None,
+        redactions: Redactions | None = None,
     ) -> None:
         self.keys = keys
         self.gate = gate
@@ -99,11 +103,12 @@ class Receiver:
         self._hints = Hints(hint)
         self._mark = mark
         self._quotas = quotas or Quotas()
-        self._behind: list[Refusals | Hints | Uses | Heartbeat] = [self.refusals, self._hints]
-        self._behind += [uses, Heartbeat(inbox, node)] if uses else [Heartbeat(inbox, node)]
+        self._redactions = redactions
+        self._behind: list[Refusals | Hints | Uses | Redactions | Heartbeat] = [self.refusals, self._hints]
+        self._behind += [Heartbeat(inbox, node), *(thread for thread in (uses, redactions) if thread)]
 
     def start(self) -> None:
-        """Begin the work behind the requests: refusals, hints, uses of keys, heartbeat."""
+        """Begin the work behind the requests: refusals, hints, uses of keys, counts of rules, heartbeat."""
         for thread in self._behind:
             thread.start()
 
@@ -172,7 +177,10 @@ class Receiver:
         accepted = _accepted(route.signal, route, request, sender, body)
         try:
             self._pressure.check()
+            redaction = self._rules_of(sender.workspace)
             found = self._charged(sender, accepted)
+            if redaction is not None and found.items > len(found.refused):
+                accepted = self._redacted(accepted, redaction)
         except ThroughlineError as error:
             raise answers.refused(error) from error
         bad = found.refused
@@ -191,13 +199,11 @@ class Receiver:
         signal = _SIGNALS.get(request.path)
         if problem.reason and signal and signal not in _UNCOUNTED:
             name, workspace = (sender.name, sender.workspace) if sender else ("", "main")
-            self.refusals.note(
-                workspace=workspace,
-                sender=name,
-                signal=signal,
-                reason=problem.reason,
-                message=problem.message,
-                sample=body,
+            self._note(
+                workspace,
+                name,
+                signal,
+                BadItem(position=0, reason=problem.reason, message=problem.message, data=body),
             )
             self.refusals.count((name, "received", ""), (name, "refused", problem.reason))
         return answers.failure(problem, path=request.path, media=answers.media_type(request.headers))
@@ -205,6 +211,9 @@ class Receiver:
     def _marked(self, route: Route, sender: Sender, body: bytes) -> Answer:
         try:
             whole = decompress(body, route.encoding, limit=self.limits.body)
+            redaction = self._rules_of(sender.workspace)
+            if redaction is not None:
+                whole = msgspec.json.encode(redaction.body(loads(whole)))
             return answers.marked(self._mark(whole, sender))
         except ThroughlineError as error:
             raise answers.refused(error) from error
@@ -264,24 +273,39 @@ class Receiver:
 
     def _note_bad(self, sender: Sender, signal: Signal, bad: tuple[BadItem, ...]) -> None:
         for item in bad:
-            self.refusals.note(
-                workspace=sender.workspace,
-                sender=sender.name,
-                signal=signal,
-                reason=item.reason,
-                message=item.message,
-                sample=item.data,
-            )
+            self._note(sender.workspace, sender.name, signal, item)
+
+    def _note(self, workspace: str, sender: str, signal: str, item: BadItem) -> None:
+        """Remember a refused item; where rules are in force, nothing of what could not be read is kept."""
+        message, sample = item.message, item.data
+        try:
+            redaction = self._redactions.remembered(workspace) if self._redactions else None
+            if redaction is not None:
+                message, sample = redaction.text(message), b""
+        except Unavailable:
+            sample = b""
+        self.refusals.note(
+            workspace=workspace,
+            sender=sender,
+            signal=signal,
+            reason=item.reason,
+            message=message,
+            sample=sample,
+        )
+
+    def _rules_of(self, workspace: str) -> Redaction | None:
+        return self._redactions.of(workspace) if self._redactions else None
+
+    def _redacted(self, accepted: Accepted, redaction: Redaction) -> Accepted:
+        with self._inspecting:
+            return redacted(accepted, redaction, max_items=self.limits.items, limit=self.limits.body)
 
 
 def _accepted(signal: Signal, route: Route, request: Request, sender: Sender, body: bytes) -> Accepted:
     headers = {"content-type": request.headers.get("content-type", "")}
     if signal == "events":
         headers |= {name: value for name, value in request.headers.items() if name.startswith("ce-")}
-    digest = hashlib.sha256(body)
-    # equal bytes under another tenant, signal or set of CloudEvents headers are another request
-    digest.update(repr((signal, sender.workspace, sorted(headers.items()))).encode())
-    return Accepted(
+    accepted = Accepted(
         id=secrets.token_hex(8),
         signal=signal,
         content_encoding=route.encoding,
@@ -290,6 +314,6 @@ def _accepted(signal: Signal, route: Route, request: Request, sender: Sender, bo
         received=0,
         workspace=sender.workspace,
         sender=sender.name,
-        digest=digest.digest(),
         environment=sender.environment,
     )
+    return msgspec.structs.replace(accepted, digest=digest_of(accepted))

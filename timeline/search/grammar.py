@@ -60,10 +60,6 @@ class Parsed:
         """Each reading of each ambiguous clause: label, node to count, text asking it alone."""
         return meaning.readings(self.tree, self.rules)
 
-    def could_match(self, key: str) -> bool:
-        """Whether a value of the attribute ``key`` could decide this question."""
-        return meaning.could_match(self.to_node(), key)
-
 
 def parse(text: str, *, rules: Mapping[str, str] | None = None) -> Parsed:
     """Read ``text``; ``rules`` maps attribute keys to entity types.

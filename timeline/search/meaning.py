@@ -123,24 +123,6 @@ def readings(tree: Ast | None, rules: Mapping[str, str] | None = None) -> list[R
     return found[:MAX_READINGS]
 
 
-def could_match(node: Node, key: str) -> bool:
-    """Whether a value of the attribute ``key`` could make ``node`` match: what a redaction
-    rule that drops ``key`` would hide from this question. Free text and ids look at every key."""
-    match node:
-        case And(items) | Or(items):
-            return any(could_match(item, key) for item in items)
-        case Not(item):
-            return could_match(item, key)
-        case AttributeIs(name, _) | AttributeStarts(name, _) | AttributeExists(name):
-            return name == key
-        case AttributeBetween():
-            return node.key == key
-        case ValueIs() | Words() | EntityIs():
-            return True
-        case _:
-            return False
-
-
 def leaf_readings(leaf: Leaf, rules: Mapping[str, str]) -> list[Reading]:
     """Every meaning of one clause, likeliest first, without repeats; never empty."""
     match leaf:

@@ -112,7 +112,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[Missed, ...] = ()
     quarantined: tuple[Missed, ...] = ()
     partly_indexed: int = 0  # facts in the range of which some values cannot be found
-    redacted: tuple[str, ...] = ()  # keys that a rule drops and that this question looks at
+    redacted: tuple[str, ...] = ()  # what a rule drops or masks and this question names
+    unlooked: tuple[str, ...] = ()  # what a rule drops or masks that a question for any value would look at
     failed: tuple[str, ...] = ()  # one sentence for each read that was not whole
     sampled: tuple[str, ...] = ()  # senders with evidence that they do not send everything
     lateness: int = HOUR
@@ -276,10 +277,10 @@ def _retention(evidence: Evidence) -> Iterator[Obstacle]:
     yield Obstacle(
         kind="retention",
         sentence=f"Facts from before {format_moment(edge, evidence.now)} have been expired.",
-        remedy="Start the range there, or look at reviews, which keep their own copies.",
+        remedy="Start the range there, or look into files that were exported before.",
         start=evidence.window.start,
         end=edge if evidence.window.end is None else min(edge, evidence.window.end),
-        link="/settings",
+        link="/senders",
     )
 
 
@@ -328,11 +329,11 @@ def _unsearchable(evidence: Evidence) -> Iterator[Obstacle]:
     for key in evidence.redacted:
         yield Obstacle(
             kind="partly indexed",
-            sentence=f"A redaction rule drops {key} before it is stored.",
+            sentence=f"A redaction rule takes {key} out before it is stored.",
             remedy="Ask by another key, or let the rule hash the value so that it can be found.",
             start=evidence.window.start,
             end=evidence.window.end,
-            link="/settings",
+            link="/settings/redaction",
         )
 
 

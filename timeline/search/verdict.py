@@ -63,6 +63,9 @@ def judge(evidence: Evidence) -> Judgement:
         if allowed_lateness(evidence) == 0
         else (f"No sender delivers later than {format_span(evidence.lateness)} after a fact's own time.",)
     )
+    if evidence.unlooked:
+        names = ", ".join(evidence.unlooked[:4]) + (" and more" if len(evidence.unlooked) > 4 else "")
+        assumptions = (*assumptions, f"It did not stand in {names}, which redaction rules take out.")
     return Judgement(
         kind="not_seen", sentence=_not_seen(evidence), up_to=evidence.up_to, assumptions=assumptions
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
-from timeline import wiring
+from timeline import redactions, wiring
 from timeline.answers import EntityAnswer, SearchAnswer, TraceAnswer
 from timeline.domain import Stored, Timeline
 from timeline.errors import BadQuery
@@ -155,7 +155,7 @@ def _audited(request: HttpRequest, taken: Taken, form: str) -> Iterator[bytes]:
         Audit.objects.create(
             who=who[:150],
             what="export",
-            detail=f"{form} of {taken.header.kind} {taken.header.subject}"[:1000],
+            detail=redactions.unsaid(f"{form} of {taken.header.kind} {taken.header.subject}")[:1000],
             rows=count,
         )
 

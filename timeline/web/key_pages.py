@@ -22,7 +22,7 @@ from timeline.web.pages import answered
 _WORKSPACE: Final = "main"
 
 
-def _operator(request: HttpRequest) -> str:
+def operator(request: HttpRequest) -> str:
     """The operator's name; anybody else is refused."""
     user = request.user
     if not isinstance(user, User) or not user.is_staff:
@@ -34,7 +34,7 @@ def _operator(request: HttpRequest) -> str:
 @answered
 def keys_view(request: HttpRequest) -> HttpResponse:
     """``/settings/keys``: every key of the workspace, without its secret."""
-    _operator(request)
+    operator(request)
     return _page(request)
 
 
@@ -42,7 +42,7 @@ def keys_view(request: HttpRequest) -> HttpResponse:
 @answered
 def create(request: HttpRequest) -> HttpResponse:
     """``/settings/keys/create``: a new key, shown in this answer and never again."""
-    by = _operator(request)
+    by = operator(request)
     scope = request.POST.get("scope", "")
     try:
         if scope not in Token.Scope.values:
@@ -60,7 +60,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @answered
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """``/settings/keys/<id>/rotate``: the next key of a sender; its live ones end when chosen."""
-    by = _operator(request)
+    by = operator(request)
     hours = request.POST.get("hours", "")
     if hours not in dict(OVERLAPS):
         raise Http404
@@ -72,7 +72,7 @@ def rotate(request: HttpRequest, pk: int) -> HttpResponse:
 @answered
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """``/settings/keys/<id>/revoke``: dead within five seconds."""
-    by = _operator(request)
+    by = operator(request)
     keys.revoke(_live(pk), by=by)
     return redirect("/settings/keys")
 

@@ -20,7 +20,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from timeline import searches, wiring
+from timeline import redactions, searches, wiring
 from timeline.domain import Entity
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.reading import watches
@@ -129,7 +129,7 @@ def search(request: HttpRequest) -> HttpResponse:
     waits = None
     if isinstance(user, User):
         if "cursor" not in params and "fact" not in params:
-            searches.remember(user.pk, answer.text, query_of(params))
+            searches.remember(user.pk, redactions.unsaid(answer.text), query_of(params))
         if answer.verdict.kind != "seen":
             waits = watches.waits(user.pk, ask)
     page = frame(

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from timeline import searches, wiring
+from timeline import redactions, searches, wiring
 from timeline.errors import BadQuery
 from timeline.models import Watch
 from timeline.reading import watches as waiting
@@ -111,7 +111,7 @@ def save(request: HttpRequest) -> HttpResponse:
     kept = searches.save(
         Kept(
             id=0,
-            text=request.POST.get("q", "").strip(),
+            text=redactions.unsaid(request.POST.get("q", "").strip()),
             query=query,
             name=request.POST.get("name", ""),
             note=" ".join(request.POST.get("note", "").split()),

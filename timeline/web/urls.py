@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from timeline.web import account, flows, key_pages, operators, pages, searching, seen, traces
+from timeline.web import account, flows, key_pages, operators, pages, redaction_pages, searching, seen, traces
 
 page_patterns = [
     path("", pages.home, name="home"),
@@ -35,6 +35,9 @@ page_patterns = [
     path("settings/keys/create", key_pages.create, name="create_key"),
     path("settings/keys/<int:pk>/rotate", key_pages.rotate, name="rotate_key"),
     path("settings/keys/<int:pk>/revoke", key_pages.revoke, name="revoke_key"),
+    path("settings/redaction", redaction_pages.rules_view, name="redaction"),
+    path("settings/redaction/create", redaction_pages.create, name="create_rule"),
+    path("settings/redaction/<int:pk>/end", redaction_pages.end, name="end_rule"),
     path("help", pages.help_page, name="help"),
     path("signin", account.signin, name="signin"),
     path("signin/<str:secret>", account.signin_by_link, name="signin_by_link"),

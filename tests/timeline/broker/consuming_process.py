@@ -24,6 +24,7 @@ def main(brokers: str, data: str, members: str, churn: str) -> None:
 
     from timeline import records
     from timeline.broker.consume import Consuming
+    from timeline.redactions import Redactions
     from timeline.store.tantivy import TantivyStore
 
     call_command("migrate", verbosity=0)
@@ -34,7 +35,9 @@ def main(brokers: str, data: str, members: str, churn: str) -> None:
 
     def member() -> tuple[Consuming, threading.Thread]:
         config = {"bootstrap.servers": brokers, "group.id": "tests"}
-        made = Consuming(config, {"otlp_spans": "traces"}, store, records.rules, lambda dirty: None)
+        made = Consuming(
+            config, {"otlp_spans": "traces"}, store, records.rules, lambda dirty: None, Redactions()
+        )
         thread = threading.Thread(target=made.run)
         thread.start()
         return made, thread

@@ -27,6 +27,7 @@ from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 from timeline.ingest.entities import Rules
 from timeline.models import Consumed, Quarantined
+from timeline.redactions import Redactions
 from timeline.search.query import All, Query
 from timeline.store.port import ItemReport
 from timeline.store.tantivy import TantivyStore
@@ -74,7 +75,9 @@ def _write(kafka: Kafka, topic: str, values: Sequence[bytes | None]) -> None:
 
 def _consuming(kafka: Kafka, store: TantivyStore, dirty: Callable[[Any], None] = list) -> Consuming:
     config = {"bootstrap.servers": kafka.url, "group.id": "tests"}
-    return Consuming(config, {SPANS: "traces", LOGS: "logs"}, store, lambda _: Rules.default(), dirty)
+    return Consuming(
+        config, {SPANS: "traces", LOGS: "logs"}, store, lambda _: Rules.default(), dirty, Redactions()
+    )
 
 
 def _run_until(consuming: Consuming, done: Callable[[], bool], *, seconds: float = 120) -> None:

@@ -208,25 +208,3 @@ def test_a_question_of_clear_clauses_has_no_other_readings() -> None:
 
 def test_the_readings_of_a_long_question_stay_few() -> None:
     assert MAX_READINGS == len(parse(" ".join(f"k{i}:v" for i in range(50))).readings())
-
-
-@pytest.mark.parametrize(
-    ("text", "hit"),
-    [
-        ("user.email:x", True),
-        ("user.email:x*", True),
-        ("user.email>5", True),
-        ("has:user.email", True),
-        ("NOT user.email:x", True),
-        ("field.service:a OR user.email:b", True),
-        ("free", True),
-        ("anywhere:x-1", True),
-        ("entity:user:1", True),
-        ("field.service:wallet", False),
-        ("attribute.order.id:42", False),
-        ("duration>5ms", False),
-        ("", False),
-    ],
-)
-def test_a_dropped_key_matters_where_the_question_looks_at_it(text: str, hit: bool) -> None:
-    assert hit is parse(text).could_match("user.email")

@@ -260,7 +260,7 @@ def test_a_range_that_reaches_behind_retention_forbids_not_seen() -> None:
     edge = START + MINUTE
     cause = the_cause(judge(evidence(retention_edge=edge)))
 
-    assert ("retention", START, edge, "/settings") == (cause.kind, cause.start, cause.end, cause.link)
+    assert ("retention", START, edge, "/senders") == (cause.kind, cause.start, cause.end, cause.link)
 
 
 def test_an_open_start_meets_both_ends_of_what_is_held() -> None:
@@ -311,8 +311,17 @@ def test_partly_indexed_facts_forbid_not_seen() -> None:
 def test_a_redaction_that_drops_what_is_asked_for_forbids_not_seen() -> None:
     judgement = judge(evidence(redacted=("user.email",)))
 
-    assert "/settings" == the_cause(judgement).link
-    assert "Cannot say: a redaction rule drops user.email before it is stored." == judgement.sentence
+    assert "/settings/redaction" == the_cause(judgement).link
+    assert "Cannot say: a redaction rule takes user.email out before it is stored." == judgement.sentence
+
+
+def test_what_rules_take_out_is_assumed_not_to_be_what_was_asked_for() -> None:
+    judgement = judge(evidence(unlooked=("user.email", "card")))
+
+    assert "not_seen" == judgement.kind
+    assert (
+        "It did not stand in user.email, card, which redaction rules take out." == judgement.assumptions[-1]
+    )
 
 
 def test_a_read_that_was_not_whole_forbids_not_seen() -> None:

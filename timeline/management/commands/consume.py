@@ -13,6 +13,7 @@ from timeline import records, wiring
 from timeline.broker.consume import OURS, Consuming
 from timeline.heartbeats import Heartbeat
 from timeline.ingest.request import Signal
+from timeline.redactions import Redactions
 
 
 class Command(BaseCommand):
@@ -52,15 +53,20 @@ class Command(BaseCommand):
             )
         if not topics:
             raise CommandError("name at least one topic with --traces or --logs")
-        consuming = Consuming(config, topics, wiring.writer(), records.rules, wiring.inbox().touch)
+        redactions = Redactions()
+        consuming = Consuming(
+            config, topics, wiring.writer(), records.rules, wiring.inbox().touch, redactions
+        )
         heartbeat = Heartbeat(settings.THROUGHLINE["THROUGHLINE_NODE"], "consumer", consuming.state)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: consuming.stop())
         heartbeat.start()
+        redactions.start()
         try:
             consuming.run()
         finally:
             heartbeat.stop()
+            redactions.stop()
             wiring.writer().close()
 
 

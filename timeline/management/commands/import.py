@@ -20,6 +20,7 @@ from timeline.importing.reading import records
 from timeline.importing.work import Import, Refused, Sum, preview
 from timeline.management.progress import Progress
 from timeline.models import Audit, Declaration
+from timeline.redactions import Redactions
 
 _SHOWN = 20  # refused rows that are told one by one
 _PREVIEW = 5
@@ -82,7 +83,14 @@ class Command(BaseCommand):
         size = os.fstat(stream.fileno()).st_size
         begins = hashlib.sha256(text.encode() + stream.read(1 << 16)).hexdigest()
         stream.seek(0)
-        work = Import(wiring.inbox(), Path(settings.DATA_DIR), mapping, f"{size} {begins}")
+        redactions = Redactions()
+        work = Import(
+            wiring.inbox(),
+            Path(settings.DATA_DIR),
+            mapping,
+            f"{size} {begins}",
+            redaction=lambda: redactions.of("main"),
+        )
         shown = 0
 
         def told(refused: Refused) -> None:
@@ -105,6 +113,7 @@ class Command(BaseCommand):
         finally:
             progress.end()
             work.close()
+            redactions.write()
 
     def _refused(self, refused: Refused) -> None:
         self.stderr.write(f"line {refused.line}: {refused.reason}: {refused.message}")

@@ -1,0 +1,317 @@
+"""A request as it was received, with everything that rules name taken out of it.
+
+It comes out in its own format, uncompressed, with the items that can be read, in their order; CloudEvents
+come out as a batch. What could not be read is not in it: its sender is told, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from google.protobuf.message import Message
+
+from timeline.domain import Value
+from timeline.ingest import cloudevents, otlp, otlp_json, rows
+from timeline.ingest.decode import LIMIT, MAX_ITEMS, decompress, media_type
+from timeline.ingest.otlp_messages import AnyValue
+from timeline.ingest.parsed import Parsed
+from timeline.ingest.request import Accepted
+from timeline.ingest.values import loads
+from timeline.redaction.rules import GONE, Redaction
+
+UNREADABLE: Final = "[not kept: it could not be read]"
+_BATCH: Final = "application/cloudevents-batch+json"
+_NEEDED: Final = frozenset({"id", "source", "type"})  # of a CloudEvent: without them it is none
+_FIXED: Final = frozenset(
+    {"specversion", "time", "recordedtime", "datacontenttype", "traceparent", "tracestate"}
+)
+_ZIPKIN_FIXED: Final = frozenset(
+    ("traceId", "parentId", "id", "kind", "timestamp", "duration", "debug", "shared", "port", "ipv4", "ipv6")
+)
+_IDS: Final = frozenset(("traceId", "spanId", "parentSpanId"))
+_MESSAGES: Final[dict[str, tuple[str, str, str]]] = {
+    "traces": ("resource_spans", "scope_spans", "spans"),
+    "logs": ("resource_logs", "scope_logs", "log_records"),
+}
+
+
+def redacted(
+    accepted: Accepted, redaction: Redaction, *, max_items: int = MAX_ITEMS, limit: int = LIMIT
+) -> Accepted:
+    """The request as it may be kept, with the digest of what is kept; rows of an import have
+    ``redacted_row``.
+
+    Raises what ``inspect`` raises for the same request.
+    """
+    body = decompress(accepted.body, accepted.content_encoding, limit=limit)
+    headers = accepted.headers
+    if accepted.signal == "events":
+        headers, body = _events(cloudevents.read(headers, body, max_items=max_items), redaction)
+    elif accepted.signal == "zipkin":
+        body = msgspec.json.encode(_zipkin(loads(body), redaction))
+    else:
+        body = _otlp(accepted, body, redaction, max_items)
+    kept = msgspec.structs.replace(accepted, content_encoding="", headers=headers, body=body)
+    return msgspec.structs.replace(kept, digest=digest_of(kept))
+
+
+def digest_of(accepted: Accepted) -> bytes:
+    """What tells a request that is sent again: equal bytes under another tenant, signal or set of CloudEvents
+    headers are another request."""
+    digest = hashlib.sha256(accepted.body)
+    digest.update(repr((accepted.signal, accepted.workspace, sorted(accepted.headers.items()))).encode())
+    return digest.digest()
+
+
+def redacted_row(row: rows.Row, redaction: Redaction) -> rows.Row:
+    """A row of an import as it may be kept."""
+    texts = {
+        name: _plain(redaction, name, getattr(row, name), needed=name in ("id", "name", "source"))
+        for name in ("name", "id", "source", "subject", "correlation", "causation", "sequence")
+    }
+    return msgspec.structs.replace(
+        row,
+        **texts,
+        body=redaction.body(row.body),
+        attributes=_mapping(row.attributes, redaction),
+    )
+
+
+def _plain(redaction: Redaction, name: str, text: str, *, needed: bool = False) -> str:
+    found = redaction.value(name, text, needed=needed)
+    return found if isinstance(found, str) else ""
+
+
+def _mapping(attributes: dict[str, Any], redaction: Redaction) -> dict[str, Any]:
+    kept = {redaction.key(key): redaction.value(key, value) for key, value in attributes.items()}
+    return {key: value for key, value in kept.items() if value is not GONE}
+
+
+def _events(batch: cloudevents.Batch, redaction: Redaction) -> tuple[dict[str, str], bytes]:
+    return {"content-type": _BATCH}, msgspec.json.encode(
+        [_event(draft, redaction) for _, draft in batch.drafts]
+    )
+
+
+def _event(draft: cloudevents.Draft, redaction: Redaction) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in draft.attributes.items():
+        found = value if name in _FIXED else redaction.value(name, value, needed=name in _NEEDED)
+        if found is not GONE:
+            kept[name] = found
+    data = redaction.body(draft.data)
+    if data is not None:
+        kept["data_base64" if isinstance(data, bytes) else "data"] = data
+    return kept
+
+
+def _zipkin(spans: Any, redaction: Redaction) -> Any:
+    if not isinstance(spans, list):
+        return []
+    return [
+        {
+            redaction.key(name): value if name in _ZIPKIN_FIXED else _zipkin_part(name, value, redaction)
+            for name, value in span.items()
+        }
+        for span in spans
+        if isinstance(span, dict)
+    ]
+
+
+def _zipkin_part(name: str, value: Any, redaction: Redaction) -> Any:
+    if name == "tags" and isinstance(value, dict):
+        return _mapping(value, redaction)
+    if isinstance(value, list):
+        return [_zipkin_part(name, one, redaction) for one in value]
+    if isinstance(value, dict):
+        return {
+            redaction.key(key): one if key in _ZIPKIN_FIXED else _zipkin_part(key, one, redaction)
+            for key, one in value.items()
+        }
+    return _plain(redaction, "", value) if isinstance(value, str) else value
+
+
+def _otlp(accepted: Accepted, body: bytes, redaction: Redaction, max_items: int) -> bytes:
+    if media_type(accepted.headers.get("content-type", "")) == "application/json":
+        parsed = otlp_json.parse(body, accepted.signal, max_items=max_items)
+        _walk(parsed, _json_value, redaction)
+        return _as_json(parsed, accepted.signal)
+    parsed = otlp.parse(body, accepted.signal, max_items=max_items)
+    _walk(parsed, _set_protobuf, redaction)
+    return _as_protobuf(parsed, accepted.signal)
+
+
+def _walk(parsed: Parsed, write: Any, redaction: Redaction) -> None:
+    """Take out of every part of a request what rules name; ``write`` puts a value into an ``AnyValue``."""
+    read = parsed.dialect.value
+    for group in parsed.groups:
+        if group.resource is not None:
+            _pairs(group.resource.attributes, read, write, redaction)
+        for scope in group.scopes:
+            if scope.scope is not None:
+                _texts(scope.scope, ("name", "version"), redaction)
+                _pairs(scope.scope.attributes, read, write, redaction)
+            for item in scope.items:
+                if item is not None:
+                    _item(item, read, write, redaction)
+
+
+def _item(item: Any, read: Any, write: Any, redaction: Redaction) -> None:
+    _pairs(item.attributes, read, write, redaction)
+    if not hasattr(item, "events"):
+        _texts(item, ("severity_text", "event_name"), redaction)
+        if item.body is not None:
+            body = _value(read, item.body)
+            if (found := redaction.body(body)) != body or body is UNREADABLE:
+                write(item, "body", found)
+        return
+    _texts(item, ("name", "trace_state"), redaction)
+    if item.status is not None:
+        _texts(item.status, ("message",), redaction)
+    for event in item.events or ():
+        _texts(event, ("name",), redaction)
+        _pairs(event.attributes, read, write, redaction)
+    for link in item.links or ():
+        _texts(link, ("trace_state",), redaction)
+        _pairs(link.attributes, read, write, redaction)
+
+
+def _texts(part: Any, names: Iterable[str], redaction: Redaction) -> None:
+    for name in names:
+        text = getattr(part, name)
+        if text and (found := _plain(redaction, "", text)) != text:
+            setattr(part, name, found)
+
+
+def _pairs(pairs: Any, read: Any, write: Any, redaction: Redaction) -> None:
+    """Attributes in place; one whose value no reader of ours can read is emptied."""
+    gone = []
+    for index, pair in enumerate(pairs or ()):
+        key, value = pair.key or "", _value(read, pair.value)
+        found = redaction.value(key, value)
+        if found is GONE:
+            gone.append(index)
+        elif found != value or value is UNREADABLE:
+            write(pair, "value", found)
+        if key and (kept := redaction.key(key)) != key:
+            pair.key = kept
+    for index in reversed(gone):
+        del pairs[index]
+
+
+def _value(read: Any, found: Any) -> Value:
+    try:
+        value: Value = read(found, 0)
+    except ValueError:
+        return UNREADABLE
+    return value
+
+
+def _set_protobuf(part: Any, name: str, value: Value) -> None:
+    target = getattr(part, name)
+    target.Clear()
+    _fill(target, value)
+
+
+def _fill(target: Any, value: Value) -> None:
+    if isinstance(value, str):
+        target.string_value = value
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif isinstance(value, int):
+        target.int_value = value
+    elif isinstance(value, float):
+        target.double_value = value
+    elif isinstance(value, bytes):
+        target.bytes_value = value
+    elif isinstance(value, list):
+        target.array_value.SetInParent()
+        for one in value:
+            _fill(target.array_value.values.add(), one)
+    elif isinstance(value, dict):
+        target.kvlist_value.SetInParent()
+        for key, one in value.items():
+            pair = target.kvlist_value.values.add(key=key)
+            _fill(pair.value, one)
+
+
+def _json_value(part: Any, name: str, value: Value) -> None:
+    setattr(part, name, msgspec.convert(_any_value(value), AnyValue))
+
+
+def _any_value(value: Value) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"stringValue": value}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": value}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, bytes):
+        return {"bytesValue": msgspec.to_builtins(value)}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_any_value(one) for one in value]}}
+    if isinstance(value, dict):
+        pairs = [{"key": key, "value": _any_value(one)} for key, one in value.items()]
+        return {"kvlistValue": {"values": pairs}}
+    return {}
+
+
+def _as_protobuf(parsed: Parsed, signal: str) -> bytes:
+    resources, scopes, items = _MESSAGES[signal]
+    request: Message = otlp.request_class(signal)()
+    for group in parsed.groups:
+        resource = getattr(request, resources).add(schema_url=group.schema_url)
+        if group.resource is not None:
+            resource.resource.CopyFrom(group.resource)
+        for scope in group.scopes:
+            into = getattr(resource, scopes).add(schema_url=scope.schema_url)
+            if scope.scope is not None:
+                into.scope.CopyFrom(scope.scope)
+            getattr(into, items).extend(item for item in scope.items if item is not None)
+    return bytes(request.SerializeToString())
+
+
+def _as_json(parsed: Parsed, signal: str) -> bytes:
+    resources, scopes, items = (_camel(name) for name in _MESSAGES[signal])
+    tree = {
+        resources: [
+            {
+                "resource": _tree(group.resource),
+                "schemaUrl": group.schema_url,
+                scopes: [
+                    {
+                        "scope": _tree(scope.scope),
+                        "schemaUrl": scope.schema_url,
+                        items: [_tree(item) for item in scope.items if item is not None],
+                    }
+                    for scope in group.scopes
+                ],
+            }
+            for group in parsed.groups
+        ]
+    }
+    return msgspec.json.encode(tree)
+
+
+def _camel(name: str) -> str:
+    first, _, second = name.partition("_")
+    return first + second.capitalize()
+
+
+def _tree(part: Any) -> Any:
+    return _hex(msgspec.to_builtins(part, builtin_types=(bytes,)))
+
+
+def _hex(found: Any) -> Any:
+    """Ids as OTLP JSON writes them."""
+    if isinstance(found, dict):
+        return {
+            key: value.hex() if key in _IDS and isinstance(value, bytes) else _hex(value)
+            for key, value in found.items()
+        }
+    return [_hex(one) for one in found] if isinstance(found, list) else found
