@@ -27,6 +27,7 @@ PAGES = {
     "senders": "/senders",
     "keys": "/settings/keys",
     "redaction": "/settings/redaction",
+    "quarantine": "/senders/quarantine",
     "help": "/help",
     "syntax": "/search?q=service:(",
 }

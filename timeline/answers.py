@@ -233,18 +233,6 @@ class NodeView(_Answer, frozen=True):
     up: bool
 
 
-class QuarantineView(_Answer, frozen=True):
-    """An item that could not be stored, kept with its reason."""
-
-    id: int
-    at: int
-    signal: str
-    reason: str
-    remedy: str
-    sender: str
-    size: int
-
-
 class Account(_Answer, frozen=True):
     """What became of every item of one sender, and how fast its items come and go.
 
@@ -285,7 +273,7 @@ class SendersAnswer(_Answer, frozen=True):
     nodes: tuple[NodeView, ...]
     tally: dict[str, int]  # received, refused, inbox, new, already, variant, quarantined, discarded metrics
     refused: tuple[tuple[str, int, int], ...]  # reason, items, last ns
-    quarantine: tuple[QuarantineView, ...]
+    quarantine: tuple[tuple[str, int, int], ...]  # reason, items, the last (ns)
     outages: tuple[tuple[int, int, str], ...]
     pending_requests: int
     pending_items: int

@@ -8,6 +8,7 @@ requests that need it step aside and the others go on.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from timeline.errors import Rejected, Unavailable
 from timeline.inbox.dirty import Touched
 from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
+from timeline.ingest.encode import kept_positions, parts
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Accepted, BadItem, Decoded
 from timeline.search.fact_tokens import fact_tokens
@@ -30,15 +32,17 @@ from timeline.store.turn import TURN
 log = logging.getLogger(__name__)
 _KEPT = ("stored", "variant")
 MAX_ATTEMPTS = 5  # claims that never came back before a request is set aside
+APART = 100  # items of one request that go to quarantine one by one; of more, those of one reason together
 STEP_ASIDE = 10 * 10**9  # ns that a request waits for a part of the store that is away
 
 
 class _Share(msgspec.Struct):
-    """One request's part of a batch."""
+    """One request's part of a batch; ``aside`` is why all of it is set aside."""
 
     request: Accepted
     decoded: Decoded
     reports: Sequence[ItemReport] = ()
+    aside: BadItem | None = None
 
 
 class _Outcome(msgspec.Struct):
@@ -86,6 +90,8 @@ class Drain:
         return True
 
     def _drain(self, lease: str, batch: list[Claimed]) -> _Outcome:
+        if len(batch) == 1 and self._bisected(lease, batch[0]):
+            return _Outcome(0)
         with TURN:
             shares = [self._decode(claimed) for claimed in batch]
         facts = [stored for share in shares for stored in share.decoded.facts]
@@ -114,6 +120,29 @@ class Drain:
                 raise
             return error.reports, error
 
+    def _bisected(self, lease: str, claimed: Claimed) -> bool:
+        """Whether a request of several items that kept ending its worker was cut in two, to find the one at
+        fault: each half has one try, and is cut again where it fails too. Where the cutting itself ends the
+        worker, the next claim finds one attempt more, and sets the whole aside."""
+        request = claimed.request
+        if claimed.attempts != MAX_ATTEMPTS or request.items < 2 or not self._inbox.divisible:
+            return False
+        try:
+            whole = kept_positions(request)
+            middle = len(whole) // 2
+            halves = list(parts(request, (whole[:middle], whole[middle:])))
+        except Rejected:
+            return False
+        if len(whole) != request.items:
+            return False  # it does not hold what was accounted for: not to be touched
+        names = (f"{request.id}.{n}" for n in (1, 2))
+        pieces = [
+            msgspec.structs.replace(half, id=name, digest=hashlib.sha256(name.encode()).digest())
+            for name, half in zip(names, halves, strict=True)
+        ]
+        log.warning("request %s kept ending its worker; it is tried in halves", request.id)
+        return self._inbox.split(lease, request.id, pieces, attempts=MAX_ATTEMPTS - 1)
+
     def _decode(self, claimed: Claimed) -> _Share:
         request = claimed.request
         if claimed.attempts >= MAX_ATTEMPTS:
@@ -136,23 +165,24 @@ class Drain:
 
     def _record(self, shares: list[_Share]) -> None:
         """Write what people look up: before the release, and harmless when repeated."""
-        kept: list[tuple[Accepted, BadItem]] = []
+        kept: list[records.Kept] = []
         again: list[tuple[str, Accepted]] = []
         partly: list[tuple[str, Stored]] = []
         new: list[tuple[Stored, Accepted, bool]] = []
         for share in shares:
-            kept.extend((share.request, item) for item in share.decoded.poison)
+            bad = list(share.decoded.poison)
             for stored, report in zip(share.decoded.facts, share.reports, strict=True):
                 # by an earlier try of this very request, which ended before its records were written
                 own = report.outcome == "already" and report.request == share.request.id
                 if report.outcome == "refused":
-                    kept.append((share.request, _refused_by_store(stored.receipt.position, report, stored)))
+                    bad.append(_refused_by_store(report, stored))
                 elif report.outcome == "already" and not own:
                     again.append((report.id, share.request))
                 else:
                     new.append((stored, share.request, report.outcome == "stored"))
                     if stored.receipt.partial or report.partial:
                         partly.append((report.id, stored))
+            kept.extend(_kept(share, bad))
         records.keep(kept=kept, again=again, partly=partly, new=new)
 
 
@@ -177,25 +207,38 @@ def _touched(shares: Iterable[_Share]) -> Iterator[Touched]:
 
 
 def _set_aside(request: Accepted, reason: str, message: str) -> _Share:
-    """The whole request as one share of poison: every item of it counts."""
+    """The whole request, with every item of it."""
     whole = BadItem(position=0, reason=reason, message=message, data=request.body)
-    rest = [
-        BadItem(position=n, reason=reason, message="see the first item", data=b"")
-        for n in range(1, request.items)
-    ]
-    return _Share(request=request, decoded=Decoded(facts=[], poison=[whole, *rest]))
+    return _Share(request=request, decoded=Decoded(facts=[], poison=[]), aside=whole)
 
 
-def _refused_by_store(position: int, report: ItemReport, stored: Stored) -> BadItem:
-    bare = msgspec.structs.replace(stored, ids=b"", tokens="")  # what follows from the rest is not kept
-    return BadItem(
-        position=position, reason="store_refused", message=report.reason, data=msgspec.msgpack.encode(bare)
-    )
+def _kept(share: _Share, bad: Sequence[BadItem]) -> Iterator[records.Kept]:
+    """What goes to quarantine, each as a request that could be accepted again."""
+    request = share.request
+    if share.aside is not None:
+        yield records.Kept(request, share.aside, request.items)
+    if not bad:
+        return
+    groups: list[list[BadItem]] = [[item] for item in bad]
+    if len(bad) > APART:
+        by_reason: dict[str, list[BadItem]] = {}
+        for item in bad:
+            by_reason.setdefault(item.reason, []).append(item)
+        groups = list(by_reason.values())
+    alone = parts(request, [[item.position for item in group] for group in groups])
+    for group, one in zip(groups, alone, strict=True):
+        yield records.Kept(one, group[0], len(group))
+
+
+def _refused_by_store(report: ItemReport, stored: Stored) -> BadItem:
+    return BadItem(position=stored.receipt.position, reason="store_refused", message=report.reason, data=b"")
 
 
 def _entries(share: _Share) -> list[Entry]:
     """The accounting of one request: every item exactly once."""
     what: Counter[tuple[str, str]] = Counter()
+    if share.aside is not None:
+        what["quarantined", share.aside.reason] += share.request.items
     for item in share.decoded.poison:
         what["quarantined", item.reason] += 1
     for report in share.reports:

@@ -163,10 +163,19 @@ class Refusal(models.Model):
 
 
 class Quarantined(models.Model):
-    """An item that could not be stored, kept with its bytes and reason."""
+    """Items that could not be stored: ``data``, ``encoding`` and ``headers`` are a request that holds them
+    alone. Without headers it is not one: bytes of what could not be read, or of an older version."""
 
-    request = models.CharField(max_length=40)
+    class State(models.TextChoices):
+        """What was done about it."""
+
+        KEPT = "kept"
+        REPLAYED = "replayed"
+        DISCARDED = "discarded"
+
+    request = models.CharField(max_length=100)
     position = models.IntegerField()
+    items = models.BigIntegerField(default=1)
     at = models.BigIntegerField()  # received, ns
     workspace = models.CharField(max_length=64, default="main")
     sender = Text(max_length=100)
@@ -174,6 +183,13 @@ class Quarantined(models.Model):
     reason = models.CharField(max_length=64)
     message = Text(max_length=1000)
     data = models.BinaryField()
+    headers = models.JSONField(default=dict)
+    encoding = models.CharField(max_length=16, blank=True)
+    environment = Text(max_length=100, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.KEPT)
+    who = Text(max_length=150, blank=True)
+    because = Text(max_length=300, blank=True)
+    changed = models.BigIntegerField(null=True)  # ns
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["request", "position"], name="quarantined_once")]

@@ -24,6 +24,15 @@ from timeline.ingest.request import Accepted, BadItem
 from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Sender, Token
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """Items for quarantine: ``request`` holds them alone, or ``item`` their bytes where it cannot."""
+
+    request: Accepted
+    item: BadItem
+    items: int = 1
+    replayable: bool = True
+
+
 class _Seen(msgspec.Struct):
     """What one batch tells of one sender."""
 
@@ -36,7 +45,7 @@ class _Seen(msgspec.Struct):
 
 def keep(
     *,
-    kept: Sequence[tuple[Accepted, BadItem]],
+    kept: Sequence[Kept],
     again: Sequence[tuple[str, Accepted]],
     partly: Sequence[tuple[str, Stored]],
     new: Sequence[tuple[Stored, Accepted, bool]],
@@ -111,24 +120,27 @@ def _compiled(rows: frozenset[tuple[str, str, str]]) -> Rules:
     )
 
 
-def _quarantine(kept: Sequence[tuple[Accepted, BadItem]]) -> None:
+def _quarantine(kept: Sequence[Kept]) -> None:
     Quarantined.objects.bulk_create(
         (
             Quarantined(
-                request=request.id,
-                position=item.position,
-                at=request.received,
-                workspace=request.workspace,
-                sender=request.sender,
-                signal=request.signal,
-                reason=item.reason,
-                message=item.message[:1000],
-                data=item.data,
+                request=one.request.id,
+                position=one.item.position,
+                items=one.items,
+                at=one.request.received,
+                workspace=one.request.workspace,
+                sender=one.request.sender,
+                signal=one.request.signal,
+                reason=one.item.reason,
+                message=one.item.message[:1000],
+                data=one.request.body if one.replayable else one.item.data,
+                headers=one.request.headers if one.replayable else {},
+                encoding=one.request.content_encoding if one.replayable else "",
+                environment=one.request.environment,
             )
-            for request, item in kept
+            for one in kept
         ),
         ignore_conflicts=True,
-        batch_size=500,
     )
 
 

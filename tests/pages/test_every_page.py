@@ -24,6 +24,7 @@ PATHS = {
     "senders": "/senders",
     "ingest keys": "/settings/keys",
     "redaction": "/settings/redaction",
+    "quarantine": "/senders/quarantine",
     "following": "/search?q=bet:8812&tail=1&sort=received",
     "looked into": "/search?q=bet:8812&more=name&columns=name,size,order.total",
     "watches": "/watches",

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests.timeline.ingest.otlp_requests import traces
@@ -156,18 +155,20 @@ def test_what_always_fails_is_set_aside_alone_and_its_neighbours_are_stored(
     assert b"poison" in bytes(Quarantined.objects.get().data)
 
 
-def test_a_fact_that_the_store_refuses_is_kept_without_what_follows_from_it(
+def test_a_fact_that_the_store_refuses_is_kept_as_a_request_of_its_own(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "refusal", lambda _: "no room")
-    body = traces({"name": "one", "attributes": {"bet.id": "1"}}).SerializeToString()
-    house.inbox.accept([_accepted("ab" * 8, "traces", "application/x-protobuf", body, 1)])
+    sent = traces({"name": "one", "attributes": {"bet.id": "1"}}, {"name": "two"})
+    house.inbox.accept([_accepted("ab" * 8, "traces", "application/x-protobuf", sent.SerializeToString(), 2)])
     house.drain.run()
-    kept = Quarantined.objects.get()
-    assert ("store_refused", "no room") == (kept.reason, kept.message)
-    fact = msgspec.msgpack.decode(kept.data)
-    assert {"fact", "receipt"} == set(fact)
-    assert "one" == fact["fact"]["name"]
+    first, second = Quarantined.objects.order_by("position")
+    assert ("store_refused", "no room", 1) == (first.reason, first.message, first.items)
+    alone = type(sent).FromString(bytes(first.data))
+    assert "one" == alone.resource_spans[0].scope_spans[0].spans[0].name
+    assert sent.resource_spans[0].resource == alone.resource_spans[0].resource
+    assert b"two" in bytes(second.data)
+    assert b"one" not in bytes(second.data)
 
 
 def test_requests_step_aside_for_a_part_of_the_store_and_the_others_go_on(

@@ -45,7 +45,7 @@ def test_text_that_no_column_could_hold_is_kept_as_far_as_it_goes() -> None:
 
 def test_a_poison_item_is_kept_whatever_its_message_holds() -> None:
     item = BadItem(position=0, reason="undecodable", message=HOSTILE * 10, data=b"\0\xff")
-    records.keep(kept=[(_request(), item)], again=[], partly=[], new=[])
+    records.keep(kept=[records.Kept(_request(), item, replayable=False)], again=[], partly=[], new=[])
     (row,) = Quarantined.objects.all()
     assert (b"\0\xff", 1000) == (bytes(row.data), len(row.message))
 

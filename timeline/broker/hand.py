@@ -252,7 +252,12 @@ class Hand:
         """Account for what was claimed, then commit it; raises ``QueueUnavailable``."""
         done = self._claimed
         records.keep(
-            kept=[(one.request, item) for one in done for item in one.refused], again=[], partly=[], new=[]
+            kept=[
+                records.Kept(one.request, item, 1, replayable=False) for one in done for item in one.refused
+            ],
+            again=[],
+            partly=[],
+            new=[],
         )
         self._account(done, outcome)
         self._touch(dirty)

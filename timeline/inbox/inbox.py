@@ -174,6 +174,25 @@ class Inbox:
             touches.note(connection, dirty, self._room)
         return released
 
+    def split(self, lease: str, request: str, pieces: Sequence[Accepted], *, attempts: int) -> bool:
+        """Put pieces in the place of a request that is held under this lease, each as if claimed ``attempts``
+        times; whether it was. Together they have the items of the whole."""
+        with self._transaction() as connection:
+            received = _let_go(connection, request, lease)
+            if received is None:
+                return False
+            for piece in pieces:
+                _insert(connection, piece, received, retried=piece.retried)
+                connection.execute(
+                    "UPDATE turns SET attempts = ? WHERE seq = (SELECT seq FROM requests WHERE id = ?)",
+                    (attempts, piece.id),
+                )
+            return True
+
+    def knows(self, digest: bytes) -> bool:
+        """Whether a request of this digest was accepted in the last seven days."""
+        return bool(self._read("SELECT 1 FROM digests WHERE digest = ?", (digest,)))
+
     def touch(self, entities: Iterable[Touched]) -> None:
         """Note entities, as (workspace, ``type:id``), whose summaries are to be made anew."""
         with self._transaction() as connection:

@@ -53,14 +53,14 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Row]
 
 
-_decode = msgspec.msgpack.Decoder(Rows).decode
+decode = msgspec.msgpack.Decoder(Rows).decode
 encode = msgspec.msgpack.Encoder().encode
 
 
 def read(accepted: Accepted, body: bytes, rules: Rules) -> Decoded:
     """The facts of a request of rows. Raises ``MalformedPayload`` where it is none."""
     try:
-        found = _decode(body)
+        found = decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayload(f"these are no rows: {error}", remedy="import the file again") from error
     facts: list[Stored] = []

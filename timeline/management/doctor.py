@@ -21,6 +21,7 @@ import msgspec
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Sum
 from django.utils import timezone
 from google.protobuf.internal import api_implementation
 from kombu.connection import Connection
@@ -288,9 +289,14 @@ def _periodic() -> Iterator[Found]:
 
 
 def _kept() -> Iterator[Found]:
-    count = Quarantined.objects.count()
+    kept = Quarantined.objects.filter(state=Quarantined.State.KEPT)
+    count = kept.aggregate(items=Sum("items"))["items"] or 0
     if count:
-        yield "warning", f"{count:,} items could not be stored", "look at them on the senders page"
+        yield (
+            "warning",
+            f"{count:,} items could not be stored",
+            "look at /senders/quarantine: replay them after a fix, or discard them",
+        )
     else:
         yield "ok", "nothing in quarantine", ""
 

@@ -58,8 +58,8 @@ _REFUSED: Final = (
     ' WHERE workspace = %s AND "last" >= %s AND "first" < %s GROUP BY reason'
 )
 _SET_ASIDE: Final = (
-    "SELECT reason, min(at), max(at), count(*) FROM timeline_quarantined"
-    " WHERE workspace = %s AND at >= %s AND at < %s GROUP BY reason"
+    "SELECT reason, min(at), max(at), sum(items) FROM timeline_quarantined"
+    " WHERE workspace = %s AND at >= %s AND at < %s AND state <> 'replayed' GROUP BY reason"
 )
 _PARTLY: Final = "SELECT count(*) FROM timeline_partlyindexed WHERE workspace = %s AND at >= %s AND at < %s"
 _SENDERS: Final = "SELECT service, complete, sampled_at FROM timeline_sender WHERE workspace = %s"
@@ -103,7 +103,8 @@ def refused(window: Window, workspace: str) -> list[Group]:
 
 def set_aside(window: Window, workspace: str) -> list[Group]:
     """What was put in quarantine in a range, and in the hour after it."""
-    return [Group(*row) for row in _ask(_SET_ASIDE, workspace, *_bounds(window, HOUR))]
+    found = _ask(_SET_ASIDE, workspace, *_bounds(window, HOUR))
+    return [Group(reason, first, last, int(items)) for reason, first, last, items in found]
 
 
 def partly_indexed(window: Window, workspace: str) -> int:

@@ -5,20 +5,14 @@ from __future__ import annotations
 import time
 
 from django.db.models import Max, Sum
-from django.db.models.functions import Length
 
-from timeline.answers import Account, NodeView, QuarantineView, SendersAnswer, SenderView
+from timeline.answers import Account, NodeView, SendersAnswer, SenderView
 from timeline.inbox.inbox import Inbox
 from timeline.models import Node, Outage, Quarantined, Refusal, Sender
 from timeline.reading.accounting import BESIDE, PARTS, summed
 from timeline.reading.nodes import SILENT, reports
 
 _SHOWN = 200
-_REMEDIES = {
-    "kept_killing_workers": "Look at the bytes; the decoder could not survive them.",
-    "decoder_failed": "This is a fault of ours: keep the bytes and report them.",
-    "store_refused": "Look at the bytes; the store said why.",
-}
 
 
 def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswer:
@@ -35,7 +29,7 @@ def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswe
     refused = (
         Refusal.objects.filter(workspace=workspace).values("reason").annotate(n=Sum("items"), at=Max("last"))
     )
-    kept = Quarantined.objects.filter(workspace=workspace).annotate(size=Length("data")).defer("data")
+    kept = Quarantined.objects.filter(workspace=workspace, state=Quarantined.State.KEPT)
     return SendersAnswer(
         senders=tuple(
             _sender(row) for row in Sender.objects.filter(workspace=workspace).order_by("-last")[:_SHOWN]
@@ -53,16 +47,8 @@ def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswe
         tally=_tally(accounts.total),
         refused=tuple((row["reason"], row["n"], row["at"]) for row in refused.order_by("-at")),
         quarantine=tuple(
-            QuarantineView(
-                id=row.pk,
-                at=row.at,
-                signal=row.signal,
-                reason=row.message or row.reason,
-                remedy=_REMEDIES.get(row.reason, "Correct the sender and send it again."),
-                sender=row.sender,
-                size=row.size,
-            )
-            for row in kept.order_by("-at", "position")[:_SHOWN]
+            (row["reason"], row["n"], row["at"])
+            for row in kept.values("reason").annotate(n=Sum("items"), at=Max("at")).order_by("-at")
         ),
         outages=tuple(Outage.objects.order_by("-end").values_list("start", "end", "reason")[:_SHOWN]),
         pending_requests=backlog.requests + sum(other.requests for other in others),

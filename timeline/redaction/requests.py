@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from google.protobuf.message import Message
 
 from timeline.domain import Value
 from timeline.ingest import cloudevents, otlp, otlp_json, rows
-from timeline.ingest.decode import LIMIT, MAX_ITEMS, decompress, media_type
+from timeline.ingest.decode import LIMIT, MAX_ITEMS, decompress
+from timeline.ingest.encode import events_body, is_json, otlp_body
 from timeline.ingest.otlp_messages import AnyValue
 from timeline.ingest.parsed import Parsed
 from timeline.ingest.request import Accepted
@@ -23,7 +23,6 @@ from timeline.ingest.values import loads
 from timeline.redaction.rules import GONE, Redaction
 
 UNREADABLE: Final = "[not kept: it could not be read]"
-_BATCH: Final = "application/cloudevents-batch+json"
 _NEEDED: Final = frozenset({"id", "source", "type"})  # of a CloudEvent: without them it is none
 _FIXED: Final = frozenset(
     {"specversion", "time", "recordedtime", "datacontenttype", "traceparent", "tracestate"}
@@ -31,11 +30,6 @@ _FIXED: Final = frozenset(
 _ZIPKIN_FIXED: Final = frozenset(
     ("traceId", "parentId", "id", "kind", "timestamp", "duration", "debug", "shared", "port", "ipv4", "ipv6")
 )
-_IDS: Final = frozenset(("traceId", "spanId", "parentSpanId"))
-_MESSAGES: Final[dict[str, tuple[str, str, str]]] = {
-    "traces": ("resource_spans", "scope_spans", "spans"),
-    "logs": ("resource_logs", "scope_logs", "log_records"),
-}
 
 
 def redacted(
@@ -66,6 +60,13 @@ def digest_of(accepted: Accepted) -> bytes:
     return digest.digest()
 
 
+def redacted_rows(accepted: Accepted, redaction: Redaction) -> Accepted:
+    """A request of rows, each as it may be kept."""
+    found = rows.decode(accepted.body)
+    body = rows.encode(rows.Rows(name=found.name, rows=[redacted_row(row, redaction) for row in found.rows]))
+    return msgspec.structs.replace(accepted, body=body)
+
+
 def redacted_row(row: rows.Row, redaction: Redaction) -> rows.Row:
     """A row of an import as it may be kept."""
     texts = {
@@ -91,21 +92,16 @@ def _mapping(attributes: dict[str, Any], redaction: Redaction) -> dict[str, Any]
 
 
 def _events(batch: cloudevents.Batch, redaction: Redaction) -> tuple[dict[str, str], bytes]:
-    return {"content-type": _BATCH}, msgspec.json.encode(
-        [_event(draft, redaction) for _, draft in batch.drafts]
-    )
+    return events_body([_event(draft, redaction) for _, draft in batch.drafts])
 
 
-def _event(draft: cloudevents.Draft, redaction: Redaction) -> dict[str, Any]:
+def _event(draft: cloudevents.Draft, redaction: Redaction) -> cloudevents.Draft:
     kept: dict[str, Any] = {}
     for name, value in draft.attributes.items():
         found = value if name in _FIXED else redaction.value(name, value, needed=name in _NEEDED)
         if found is not GONE:
             kept[name] = found
-    data = redaction.body(draft.data)
-    if data is not None:
-        kept["data_base64" if isinstance(data, bytes) else "data"] = data
-    return kept
+    return cloudevents.Draft(kept, redaction.body(draft.data))
 
 
 def _zipkin(spans: Any, redaction: Redaction) -> Any:
@@ -135,13 +131,13 @@ def _zipkin_part(name: str, value: Any, redaction: Redaction) -> Any:
 
 
 def _otlp(accepted: Accepted, body: bytes, redaction: Redaction, max_items: int) -> bytes:
-    if media_type(accepted.headers.get("content-type", "")) == "application/json":
+    if is_json(accepted):
         parsed = otlp_json.parse(body, accepted.signal, max_items=max_items)
         _walk(parsed, _json_value, redaction)
-        return _as_json(parsed, accepted.signal)
-    parsed = otlp.parse(body, accepted.signal, max_items=max_items)
-    _walk(parsed, _set_protobuf, redaction)
-    return _as_protobuf(parsed, accepted.signal)
+    else:
+        parsed = otlp.parse(body, accepted.signal, max_items=max_items)
+        _walk(parsed, _set_protobuf, redaction)
+    return otlp_body(parsed, accepted)
 
 
 def _walk(parsed: Parsed, write: Any, redaction: Redaction) -> None:
@@ -259,59 +255,3 @@ def _any_value(value: Value) -> dict[str, Any]:
         pairs = [{"key": key, "value": _any_value(one)} for key, one in value.items()]
         return {"kvlistValue": {"values": pairs}}
     return {}
-
-
-def _as_protobuf(parsed: Parsed, signal: str) -> bytes:
-    resources, scopes, items = _MESSAGES[signal]
-    request: Message = otlp.request_class(signal)()
-    for group in parsed.groups:
-        resource = getattr(request, resources).add(schema_url=group.schema_url)
-        if group.resource is not None:
-            resource.resource.CopyFrom(group.resource)
-        for scope in group.scopes:
-            into = getattr(resource, scopes).add(schema_url=scope.schema_url)
-            if scope.scope is not None:
-                into.scope.CopyFrom(scope.scope)
-            getattr(into, items).extend(item for item in scope.items if item is not None)
-    return bytes(request.SerializeToString())
-
-
-def _as_json(parsed: Parsed, signal: str) -> bytes:
-    resources, scopes, items = (_camel(name) for name in _MESSAGES[signal])
-    tree = {
-        resources: [
-            {
-                "resource": _tree(group.resource),
-                "schemaUrl": group.schema_url,
-                scopes: [
-                    {
-                        "scope": _tree(scope.scope),
-                        "schemaUrl": scope.schema_url,
-                        items: [_tree(item) for item in scope.items if item is not None],
-                    }
-                    for scope in group.scopes
-                ],
-            }
-            for group in parsed.groups
-        ]
-    }
-    return msgspec.json.encode(tree)
-
-
-def _camel(name: str) -> str:
-    first, _, second = name.partition("_")
-    return first + second.capitalize()
-
-
-def _tree(part: Any) -> Any:
-    return _hex(msgspec.to_builtins(part, builtin_types=(bytes,)))
-
-
-def _hex(found: Any) -> Any:
-    """Ids as OTLP JSON writes them."""
-    if isinstance(found, dict):
-        return {
-            key: value.hex() if key in _IDS and isinstance(value, bytes) else _hex(value)
-            for key, value in found.items()
-        }
-    return [_hex(one) for one in found] if isinstance(found, list) else found

@@ -307,7 +307,7 @@ def _missed(
                 start=group.start,
                 end=group.end,
                 items=group.items,
-                link="/senders",
+                link="/senders#refused" if kind == "refused" else "/senders/quarantine",
             )
         )
     yield from _bounded(found)

@@ -1,4 +1,4 @@
-"""The way in, for those who run it: senders, nodes, inbox, refusals, quarantine."""
+"""The way in, for those who run it: senders, nodes, inbox, refusals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from timeline import wiring
-from timeline.models import Audit, Quarantined, Sender
+from timeline.models import Audit, Sender
 from timeline.web.contexts.frame import frame
 from timeline.web.contexts.senders import senders_page
 from timeline.web.pages import answered
@@ -42,17 +42,3 @@ def declare(request: HttpRequest) -> HttpResponse:
     what = "declare complete" if complete else "withdraw complete"
     Audit.objects.create(who=user.get_username(), what=what, detail=service, rows=changed)
     return redirect("/senders#senders")
-
-
-@require_safe
-@answered
-def quarantined(request: HttpRequest, item: int) -> HttpResponse:
-    """``/senders/quarantine/<id>``: the bytes of one item, exactly as they came."""
-    row = Quarantined.objects.filter(workspace=_WORKSPACE, pk=item).first()
-    if row is None:
-        raise Http404
-    who = request.user.get_username()
-    Audit.objects.create(who=who, what="quarantine bytes", detail=f"{row.request}/{row.position}", rows=1)
-    response = HttpResponse(bytes(row.data), content_type="application/octet-stream")
-    response.headers["Content-Disposition"] = f'attachment; filename="quarantined-{item}.bin"'
-    return response

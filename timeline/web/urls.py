@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from timeline.web import account, flows, key_pages, operators, pages, redaction_pages, searching, seen, traces
+from timeline.web import (
+    account,
+    flows,
+    key_pages,
+    operators,
+    pages,
+    quarantine_pages,
+    redaction_pages,
+    searching,
+    seen,
+    traces,
+)
 
 page_patterns = [
     path("", pages.home, name="home"),
@@ -30,7 +41,11 @@ page_patterns = [
     path("seen", seen.seen, name="seen"),
     path("senders", operators.senders, name="senders"),
     path("senders/declare", operators.declare, name="declare"),
-    path("senders/quarantine/<int:item>", operators.quarantined, name="quarantined"),
+    path("senders/quarantine", quarantine_pages.listed, name="quarantine"),
+    path("senders/quarantine/decide", quarantine_pages.decide_all, name="decide_all"),
+    path("senders/quarantine/<int:pk>", quarantine_pages.item, name="quarantined"),
+    path("senders/quarantine/<int:pk>/bytes", quarantine_pages.bytes_of, name="quarantined_bytes"),
+    path("senders/quarantine/<int:pk>/decide", quarantine_pages.decide, name="decide"),
     path("settings/keys", key_pages.keys_view, name="keys"),
     path("settings/keys/create", key_pages.create, name="create_key"),
     path("settings/keys/<int:pk>/rotate", key_pages.rotate, name="rotate_key"),

@@ -276,8 +276,9 @@ def test_items_refused_or_quarantined_in_the_range_forbid_not_seen(kind: str) ->
     missed = Missed(start=at("17:00"), end=at("17:01"), items=3, reason="bad trace id")
     judgement = judge(evidence(**{kind: (missed,)}))
     cause = the_cause(judgement)
+    links = {"refused": "/senders#refused", "quarantined": "/senders/quarantine"}
 
-    assert (kind, at("17:00"), at("17:01"), 3, "/senders") == (
+    assert (kind, at("17:00"), at("17:01"), 3, links[kind]) == (
         cause.kind,
         cause.start,
         cause.end,
