@@ -7,10 +7,12 @@ message of the broker loses nothing.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 from celery.worker.consumer import Consumer
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -18,12 +20,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 
-from config import brokers
+from config import brokers, telling
+from timeline.telemetry.figures import WORKED
 
 app = Celery("throughline")
 _broker: str = settings.THROUGHLINE["THROUGHLINE_BROKER_URL"]
 _queue = f"drain.{settings.THROUGHLINE['THROUGHLINE_NODE']}"
 _folder = Path(settings.DATA_DIR) / "broker"
+_running: dict[str, float] = {}  # tasks in hand, and since when
 # a tick that nobody took for this long was followed by others
 _TICK = {"expires": 300, "confirm_timeout": 5}
 app.conf.update(
@@ -66,6 +70,25 @@ def hint() -> None:
     with app.producer_or_acquire() as producer:
         if not brokers.is_full(_broker, producer.connection, _queue):
             app.send_task("timeline.tasks.drain", producer=producer, confirm_timeout=5)
+
+
+@worker_init.connect
+def _tell(**_: object) -> None:
+    """The worker's own spans."""
+    telling.spans("worker")
+
+
+@task_prerun.connect
+def _begun(task_id: str, **_: object) -> None:
+    _running[task_id] = time.perf_counter()
+
+
+@task_postrun.connect
+def _ended(task_id: str, task: Any, state: str | None = None, **_: object) -> None:
+    began = _running.pop(task_id, None)
+    if began is not None:
+        took = time.perf_counter() - began
+        WORKED.labels(task.name.rpartition(".")[2], (state or "unknown").lower()).observe(took)
 
 
 @setup_logging.connect

@@ -118,6 +118,22 @@ def _level(text: str) -> str:
     return text.upper()
 
 
+def _one_of(*known: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"it must be {' or '.join(known)}")
+        return text
+
+    return parse
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError("a share lies between 0 and 1")
+    return share
+
+
 TABLE = (
     Setting("THROUGHLINE_DATA_DIR", "var", Path, "/var/lib/throughline", "folder of inbox, index, database and secret"),
     Setting("THROUGHLINE_NODE", "", str, "node-a", "name of this node; the host's name where empty"),
@@ -140,6 +156,9 @@ TABLE = (
     Setting("THROUGHLINE_RECEIVER_THREADS", "24", _between(1, 512), "24", "requests the receiver handles at once"),
     Setting("THROUGHLINE_WORKER_THREADS", "2", _between(1, 64), "2", "batches the worker drains at once"),
     Setting("THROUGHLINE_LOG_LEVEL", "INFO", _level, "DEBUG", "least severe line that is logged"),
+    Setting("THROUGHLINE_LOG_FORMAT", "line", _one_of("line", "json"), "json", "lines for people, or one JSON object a line"),
+    Setting("THROUGHLINE_OWN_TRACES", "0", _share, "0.01", "share of the node's own work that it sends as spans to its own receiver, 0 to 1; never about those spans themselves"),
+    Setting("THROUGHLINE_OWN_KEY", "", str, "tl_ingest_...", "ingest key for them, where the receiver listens beyond loopback", secret=True),
 )  # fmt: skip
 
 

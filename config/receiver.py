@@ -29,7 +29,8 @@ die_with(spawner())  # a worker whose master was killed must not keep the port: 
 _allow_connections()
 django.setup()
 
-from config.celery import hint  # noqa: E402 - Django comes first
+from config import telling  # noqa: E402 - Django comes first
+from config.celery import hint  # noqa: E402
 from timeline import keys, markers  # noqa: E402
 from timeline.inbox.inbox import Inbox  # noqa: E402
 from timeline.ingest.markers import read as read_markers  # noqa: E402
@@ -97,4 +98,5 @@ def _application() -> Application:
     return Application(receiver, threads=values["THROUGHLINE_RECEIVER_THREADS"], beside=beside)
 
 
+telling.spans("receiver")
 application = _application()

@@ -8,13 +8,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from config import env
+from config import env, telling
 from config.databases import database
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 THROUGHLINE: dict[str, Any] = env.read()
 DATA_DIR: Path = THROUGHLINE["THROUGHLINE_DATA_DIR"]
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+telling.prepare(DATA_DIR)
 
 
 def _secret_key() -> str:
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
     "timeline",
 ]
 MIDDLEWARE = [
+    "timeline.web.middleware.Told",
     "timeline.web.middleware.SecurityHeaders",
     "timeline.web.middleware.ApiProblems",
     "timeline.web.middleware.Patience",
@@ -101,26 +103,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "timeline" / "static"  # served from where it lies: there is no build step
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 CSRF_FAILURE_VIEW = "timeline.web.pages.csrf_failure"
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    # a 503 of ours says why where it is raised
-    "filters": {
-        "unasked": {
-            "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", 0) != 503,
-        },
-        "said once": {"()": "config.said_once.SaidOnce"},
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["unasked", "said once"],
-        }
-    },
-    # one line a batch would drown what matters
-    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "ERROR"}},
-    "root": {"handlers": ["stderr"], "level": THROUGHLINE["THROUGHLINE_LOG_LEVEL"]},
-}
+LOGGING = telling.logging(
+    THROUGHLINE["THROUGHLINE_LOG_LEVEL"],
+    THROUGHLINE["THROUGHLINE_LOG_FORMAT"],
+    THROUGHLINE["THROUGHLINE_NODE"],
+)

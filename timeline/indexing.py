@@ -28,6 +28,8 @@ from timeline.search.fact_tokens import fact_tokens
 from timeline.store.packing import pack
 from timeline.store.port import ItemReport, PartlyStored, Store
 from timeline.store.turn import TURN
+from timeline.telemetry.figures import DRAINED, step
+from timeline.telemetry.spans import MARK, span
 
 log = logging.getLogger(__name__)
 _KEPT = ("stored", "variant")
@@ -72,13 +74,17 @@ class Drain:
             lease, batch = self._inbox.claim()
             if not batch:
                 return released
+            own = all(MARK in one.request.headers for one in batch)
             try:
-                outcome = self._drain(lease, batch)
+                with step("batch"), span("drain", own=own, requests=len(batch)):
+                    outcome = self._drain(lease, batch)
                 released += outcome.released
+                DRAINED.labels("released").inc(outcome.released)
                 if outcome.waits is not None:
                     self._inbox.give_back(lease, wait=STEP_ASIDE)
                     told = told or self._tell(outcome.waits)
             except Unavailable:
+                DRAINED.labels("waits").inc(len(batch))
                 self._inbox.give_back(lease)
                 raise
             except BaseException:
@@ -92,7 +98,7 @@ class Drain:
     def _drain(self, lease: str, batch: list[Claimed]) -> _Outcome:
         if len(batch) == 1 and self._bisected(lease, batch[0]):
             return _Outcome(0)
-        with TURN:
+        with TURN, step("decode"):
             shares = [self._decode(claimed) for claimed in batch]
         facts = [stored for share in shares for stored in share.decoded.facts]
         if self._store.elsewhere and any(claimed.attempts for claimed in batch):
@@ -107,14 +113,16 @@ class Drain:
                 share.reports = own
                 done.append(share)
             start = end
-        self._record(done)
+        with step("record"):
+            self._record(done)
         entries = {share.request.id: _entries(share) for share in done}
         released = self._inbox.release(lease, entries, dirty=_touched(done)) if done else 0
         return _Outcome(released, waits)
 
     def _write(self, facts: Sequence[Stored]) -> tuple[Sequence[ItemReport | None], PartlyStored | None]:
         try:
-            return (self._store.write(facts) if facts else []), None
+            with step("write"):
+                return (self._store.write(facts) if facts else []), None
         except PartlyStored as error:
             if not self._inbox.divisible:
                 raise

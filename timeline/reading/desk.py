@@ -41,6 +41,7 @@ from timeline.redaction.asking import NOTHING, Asking
 from timeline.search.caret import Typed
 from timeline.search.query import Query, Window
 from timeline.store.port import CohortQuery, Store
+from timeline.telemetry.spans import span
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
@@ -54,7 +55,8 @@ def _asking(
     @functools.wraps(question)
     def asked(desk: Desk, /, *args: Asked.args, **options: Asked.kwargs) -> Answer:
         try:
-            return question(desk, *args, **options)
+            with span(f"ask {question.__name__}"):
+                return question(desk, *args, **options)
         except StoreUnavailable as error:
             error.waiting = desk.waiting()
             raise

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, Final
 
 import grpc
@@ -136,6 +137,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _exporting(self, path: str) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[bytes]]:
         async def export(messages: Any, context: grpc.aio.ServicerContext) -> bytes:
+            began, status = perf_counter(), 200
             request = _request(path, context)
             sender: Sender | None = None
             body = b""
@@ -148,11 +150,15 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
                     body = await self._read(context)
                     return await self._take(route, request, sender, body)
             except Refused as problem:
+                status = problem.status
                 self._receiver.refuse(request, problem, sender, body)
                 return await _abort(context, problem)
             except Exception:
+                status = 503
                 log.exception("%s over gRPC failed", path)
                 return await _abort(context, answers.unavailable("a fault of the receiver; it is logged"))
+            finally:
+                self._receiver.told(request, "grpc", status, len(body), perf_counter() - began)
 
         return export
 

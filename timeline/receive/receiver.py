@@ -34,6 +34,8 @@ from timeline.receive.uses import Uses
 from timeline.redaction.requests import digest_of, redacted
 from timeline.redaction.rules import Redaction
 from timeline.redactions import Redactions
+from timeline.telemetry.figures import RECEIVED, RECEIVED_BYTES, RECEIVING
+from timeline.telemetry.spans import MARK, span
 
 log = logging.getLogger(__name__)
 Offered = Literal["traces", "zipkin", "logs", "events", "metrics", "markers"]
@@ -174,7 +176,12 @@ class Receiver:
             return answers.exported("metrics", media, ())
         if route.signal == "markers":
             return self._marked(route, sender, body)
-        accepted = _accepted(route.signal, route, request, sender, body)
+        with span(f"receive {route.signal}", own=MARK in request.headers, bytes=len(body)):
+            return self._take(route.signal, route, request, sender, body)
+
+    def _take(self, signal: Signal, route: Route, request: Request, sender: Sender, body: bytes) -> Answer:
+        media = answers.media_type(request.headers)
+        accepted = _accepted(signal, route, request, sender, body)
         try:
             self._pressure.check()
             redaction = self._rules_of(sender.workspace)
@@ -185,14 +192,10 @@ class Receiver:
             raise answers.refused(error) from error
         bad = found.refused
         self._commit(accepted, found)
-        self._note_bad(sender, route.signal, bad)
-        if route.signal == "zipkin":
+        self._note_bad(sender, signal, bad)
+        if signal == "zipkin":
             return answers.reported(found.items, bad)
-        return (
-            answers.taken(found.items, bad)
-            if route.signal == "events"
-            else answers.exported(route.signal, media, bad)
-        )
+        return answers.taken(found.items, bad) if signal == "events" else answers.exported(signal, media, bad)
 
     def refuse(self, request: Request, problem: Refused, sender: Sender | None, body: bytes) -> Answer:
         """The answer to a request that ends here; counted as one item where it was meant as data."""
@@ -217,6 +220,14 @@ class Receiver:
             return answers.marked(self._mark(whole, sender))
         except ThroughlineError as error:
             raise answers.refused(error) from error
+
+    def told(self, request: Request, door: str, status: int, size: int, seconds: float) -> None:
+        """Count an answer that was sent."""
+        signal = _SIGNALS.get(request.path, "none")
+        RECEIVED.labels(signal, door, str(status)).inc()
+        RECEIVING.labels(signal).observe(seconds)
+        if size:
+            RECEIVED_BYTES.labels(signal).inc(size)
 
     def _options(self, request: Request) -> Answer:
         headers = request.headers
@@ -303,6 +314,8 @@ class Receiver:
 
 def _accepted(signal: Signal, route: Route, request: Request, sender: Sender, body: bytes) -> Accepted:
     headers = {"content-type": request.headers.get("content-type", "")}
+    if MARK in request.headers:
+        headers[MARK] = "1"  # our own spans: storing them makes none
     if signal == "events":
         headers |= {name: value for name, value in request.headers.items() if name.startswith("ce-")}
     accepted = Accepted(

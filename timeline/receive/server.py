@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 from timeline.errors import Unavailable
@@ -91,6 +92,7 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request, whatever it is."""
+        began = perf_counter()
         request, doubtful = _request(scope)
         sender: Sender | None = None
         body: bytes | None = None
@@ -120,6 +122,7 @@ class Application:
             self._bodies.free(len(body or b""))
         headers = [*answer.headers, *self._receiver.gate.cors(request)]
         exchange.response_bytes(answer.status, headers, answer.body)
+        self._receiver.told(request, "http", answer.status, len(body or b""), perf_counter() - began)
 
     async def _sender(self, request: Request) -> Sender:
         secret = secret_of(request.headers)

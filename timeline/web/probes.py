@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from timeline import wiring
-from timeline.answers import Account, Accounting
+from timeline.answers import Account
 from timeline.errors import ThroughlineError
 from timeline.reading.accounting import of_node
 from timeline.web import problems
@@ -35,27 +41,47 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The accounting of this node in Prometheus text format; a read token or a session asks."""
+    """The accounting of this node and the figures of all its processes, in Prometheus' text format or
+    OpenMetrics as asked; a read token or a session asks."""
     if not may_read(request):
         return problems.problem(
             401, "Who are you?", "this needs a read token", remedy="manage.py token create --read"
         )
-    books = wiring.inbox().books()
-    accounts = of_node(books)
-    lines = [
-        *_family("items_total", "counter", "Items by what became of them."),
-        *(
-            f'throughline_items_total{{sender="{_label(t.sender)}",what="{_label(t.what)}",reason="{_label(t.reason)}"}} {t.items}'
-            for t in books.tallies
-        ),
-        *_backlog(accounts),
-        *_senders(accounts),
-        *(f"throughline_store_{name} {value}" for name, value in wiring.reader().size().items()),
-    ]
-    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+    registry = CollectorRegistry(auto_describe=False)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_Books())
+    encode, media = choose_encoder(request.headers.get("Accept", ""))
+    return HttpResponse(encode(registry), content_type=media)
 
 
-_OF_INBOX: Final = (
+class _Books(Collector):
+    """What the inbox and the store say when they are asked."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure of one instant."""
+        books = wiring.inbox().books()
+        accounts = of_node(books)
+        items = CounterMetricFamily(
+            "throughline_items", "Items by what became of them.", labels=("sender", "what", "reason")
+        )
+        for tally in books.tallies:
+            items.add_metric((tally.sender, tally.what, tally.reason), tally.items)
+        yield items
+        for name, text, figure in _OF_INBOX:
+            yield GaugeMetricFamily(
+                f"throughline_inbox_{name}", text, value=figure(accounts.total, accounts.now)
+            )
+        for name, text, figure in _OF_SENDER:
+            family = GaugeMetricFamily(f"throughline_sender_{name}", text, labels=("sender",))
+            for one in accounts.accounts:
+                family.add_metric((one.sender,), figure(one, accounts.now))
+            yield family
+        for name, value in wiring.reader().size().items():
+            yield GaugeMetricFamily(f"throughline_store_{name}", "Of the store.", value=value)
+
+
+_Figure = Callable[[Account, int], float]
+_OF_INBOX: Final[tuple[tuple[str, str, _Figure], ...]] = (
     ("requests", "Requests accepted and not yet released.", lambda one, now: one.requests),
     ("items", "Items accepted and not yet released.", lambda one, now: one.inbox),
     ("oldest_seconds", "Since when the longest waiting request waits.", lambda one, now: _age(one, now)),
@@ -63,7 +89,7 @@ _OF_INBOX: Final = (
     ("out_per_second", "Items released a second, over the last minute.", lambda one, now: one.went),
     ("empty_seconds", "Until nothing waits, if all goes on so; +Inf where it does not empty.", lambda one, now: _empty(one)),
 )  # fmt: skip
-_OF_SENDER: Final = (
+_OF_SENDER: Final[tuple[tuple[str, str, _Figure], ...]] = (
     ("inbox_items", "Items of a sender that wait.", lambda one, now: one.inbox),
     (
         "inbox_oldest_seconds",
@@ -74,30 +100,9 @@ _OF_SENDER: Final = (
 )
 
 
-def _backlog(accounts: Accounting) -> Iterator[str]:
-    for name, text, figure in _OF_INBOX:
-        yield from _family(f"inbox_{name}", "gauge", text)
-        yield f"throughline_inbox_{name} {figure(accounts.total, accounts.now)}"
-
-
-def _senders(accounts: Accounting) -> Iterator[str]:
-    for name, text, figure in _OF_SENDER:
-        yield from _family(f"sender_{name}", "gauge", text)
-        for one in accounts.accounts:
-            yield f'throughline_sender_{name}{{sender="{_label(one.sender)}"}} {figure(one, accounts.now)}'
-
-
-def _family(name: str, kind: str, text: str) -> tuple[str, str]:
-    return f"# HELP throughline_{name} {text}", f"# TYPE throughline_{name} {kind}"
-
-
 def _age(one: Account, now: int) -> float:
     return 0.0 if one.oldest is None else round(max(now - one.oldest, 0) / 1e9, 3)
 
 
-def _empty(one: Account) -> str:
-    return "+Inf" if one.empty_in is None else str(one.empty_in)
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _empty(one: Account) -> float:
+    return math.inf if one.empty_in is None else one.empty_in

@@ -169,7 +169,7 @@ def test_api_metrics_and_page_tell_the_same(tmp_path: Path, monkeypatch: pytest.
         line.rsplit(" ", 1) for line in client.get("/metrics").content.decode().splitlines() if line[0] != "#"
     )
     escaped = 'pay \\"x\\"'
-    assert ("2", "2", "0") == (
+    assert ("2.0", "2.0", "0.0") == (
         metrics["throughline_inbox_items"],
         metrics[f'throughline_sender_inbox_items{{sender="{escaped}"}}'],
         metrics[f'throughline_sender_unaccounted_items{{sender="{escaped}"}}'],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -9,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -53,6 +55,7 @@ class Command(BaseCommand):
         _refuse_taken(web, "THROUGHLINE_WEB_PORT")
         if values["THROUGHLINE_GRPC_PORT"]:
             _refuse_held(_near(values["THROUGHLINE_RECEIVER_HOST"]), values["THROUGHLINE_GRPC_PORT"])
+        _forget_figures()
         supervisor = Supervisor(commands())
         supervisor.start()
         try:
@@ -89,6 +92,12 @@ class Command(BaseCommand):
             )
         self.stdout.flush()
         sys.stdout.flush()
+
+
+def _forget_figures() -> None:
+    """Counters begin anew with the node: what processes of an earlier start wrote would be counted on."""
+    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("*.db"):
+        file.unlink(missing_ok=True)
 
 
 @contextmanager
