@@ -121,6 +121,19 @@ class Consumed(models.Model):
         ]
 
 
+class AccessCheck(models.Model):
+    """What a principal may do on a Kafka cluster, as it was tried last."""
+
+    at = models.BigIntegerField()  # ns
+    brokers = Text(max_length=500)
+    principal = Text(max_length=250)
+    lines = models.JSONField(default=list)  # resource, name, operation, result, detail
+    commands = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["brokers", "principal"], name="one_check_a_principal")]
+
+
 class Outage(models.Model):
     """A stretch in which a receiver did not run: nothing sent to it then was taken."""
 

@@ -19,7 +19,7 @@ from timeline.errors import Rejected, ThroughlineError
 from timeline.inbox.inbox import Entry, Inbox
 from timeline.ingest.request import Accepted
 from timeline.models import Audit, Quarantined
-from timeline.redaction.requests import redacted, redacted_rows
+from timeline.redaction.requests import redacted_again
 from timeline.redactions import Redactions
 
 DISCARDED: Final = "discarded"
@@ -104,7 +104,7 @@ def _again(row: Quarantined, redactions: Redactions) -> Accepted:
     if rules is None:
         return request
     try:
-        changed = redacted_rows(request, rules) if row.signal == "rows" else redacted(request, rules)
+        changed = redacted_again(request, rules)
     except ThroughlineError as error:
         raise Rejected(
             f"redaction rules are in force, and it cannot be read: {error.message}", remedy="discard it"

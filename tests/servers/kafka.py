@@ -59,8 +59,16 @@ class Kafka(Server):
 
     def prepare(self, folder: Path) -> None:
         """Write its settings and format its storage."""
-        controller = free_port()
-        lines = {
+        lines = self.lines(folder, free_port())
+        (folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+        self.run(
+            *(*self._java(), "kafka.tools.StorageTool", "format"),
+            *("-t", "rS4tTp1kQ0q5dCzq0y3v1g", "-c", str(folder / "server.properties")),
+        )
+
+    def lines(self, folder: Path, controller: int) -> dict[str, object]:
+        """Its settings."""
+        return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
@@ -74,11 +82,6 @@ class Kafka(Server):
             "transaction.state.log.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
         }
-        (folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
-        self.run(
-            *(*self._java(), "kafka.tools.StorageTool", "format"),
-            *("-t", "rS4tTp1kQ0q5dCzq0y3v1g", "-c", str(folder / "server.properties")),
-        )
 
     def _java(self) -> list[str]:
         quick = ("-Xmx384m", "-XX:TieredStopAtLevel=1")  # as a short life needs it
@@ -99,3 +102,46 @@ class Kafka(Server):
         except KafkaException:
             return False
         return bool(found.brokers)
+
+
+class GuardedKafka(Kafka):
+    """One that asks for names and passwords (SASL/PLAIN), and allows nobody but ``admin`` anything that no
+    ACL grants."""
+
+    name = "guarded-kafka"
+    people: Mapping[str, str] = {"admin": "admin-secret", "tap": "tap-secret", "nobody": "nobody-secret"}
+
+    def login(self, name: str) -> dict[str, str]:
+        """The client settings of one of them."""
+        return {
+            "bootstrap.servers": self.url,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanisms": "PLAIN",
+            "sasl.username": name,
+            "sasl.password": self.people[name],
+        }
+
+    def lines(self, folder: Path, controller: int) -> dict[str, object]:
+        """With a listener that asks, and an authorizer."""
+        users = " ".join(f'user_{name}="{word}"' for name, word in self.people.items())
+        login = f'username="admin" password="{self.people["admin"]}" {users};'
+        return {
+            **super().lines(folder, controller),
+            "listeners": f"SASL_PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"SASL_PLAINTEXT://127.0.0.1:{self.port}",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+            "security.inter.broker.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain."
+            f"PlainLoginModule required {login}",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:admin;User:ANONYMOUS",
+        }
+
+    def answers(self) -> bool:
+        """Whether it tells its operator about itself."""
+        try:
+            return bool(AdminClient({**self.login("admin"), "log_level": 0}).list_topics(timeout=2).brokers)
+        except KafkaException:
+            return False

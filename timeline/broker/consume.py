@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 from django.db import Error, close_old_connections
 
+from timeline.broker.ends import ends
 from timeline.broker.hand import Hand, Place, Taken, taken
 from timeline.errors import QueueUnavailable, Unavailable
 from timeline.inbox.dirty import Touched
@@ -100,23 +101,12 @@ class Consuming:
 
     def state(self) -> dict[str, Any]:
         """What lies in Kafka and not yet in the store, for the heartbeat; raises ``QueueUnavailable``."""
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {TopicPartition(*place): latest for place in self._hand.places()}
-        ends: dict[Place, int] = {}
-        try:
-            found = self._admin.list_offsets(asked, request_timeout=3) if asked else {}
-            for partition, future in found.items():
-                ends[partition.topic, partition.partition] = future.result(4).offset
-            if not asked:
-                self._admin.list_topics(timeout=3)
-        except (KafkaException, TimeoutError) as error:
-            raise QueueUnavailable(f"Kafka did not answer: {error}", remedy="it is asked again") from error
-        behind, oldest = self._hand.behind(ends)
+        behind, oldest = self._hand.behind(ends(self._admin, self._hand.places()))
         return {"pending_requests": behind, "pending_items": behind, "oldest_pending": oldest}
 
     def _take(self, most: int, seconds: float) -> None:
         found: list[Taken] = []
-        ends: list[tuple[Place, int]] = []
+        reached: list[tuple[Place, int]] = []
         for message in self._consumer.consume(most, timeout=seconds):
             error = message.error()
             if error is None:
@@ -124,13 +114,13 @@ class Consuming:
                 size = len(found[-1].request.body) + 100
                 self._average += (size - self._average) / 50
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append(_where(message))
+                reached.append(_where(message))
             elif error.fatal():
                 raise KafkaException(error)
             else:
                 log.warning("Kafka: %s", error.str())
         self._hand.put(found)
-        for place, end in ends:  # after what was taken before it
+        for place, end in reached:  # after what was taken before it
             self._hand.reached(place, end)
 
     def _taken(self, message: Message) -> Taken:

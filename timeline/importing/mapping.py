@@ -17,10 +17,9 @@ from timeline.errors import BadQuery, MalformedPayload, Rejected
 from timeline.ingest.identity import usable
 from timeline.ingest.normalise import rfc3339
 from timeline.ingest.rows import Row
-from timeline.ingest.values import clean, loads
+from timeline.ingest.values import UNITS, clean, loads, pointed, ticks
 from timeline.search.times import parse_time
 
-_UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _TEXTS: Final = ("id", "source", "subject", "service", "environment", "correlation", "causation", "sequence")
 _LONGEST: Final = 100_000  # characters of a text field
 REMEDY: Final = "see docs/importing.md, or let --suggest write a mapping"
@@ -129,16 +128,7 @@ def _at(record: dict[str, Any], place: str) -> Any:
         return place[1:]
     if not place.startswith("/"):
         return record.get(place)
-    value: Any = record
-    for part in place[1:].split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict):
-            value = value.get(key)
-        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return None
-    return value
+    return pointed(record, place)
 
 
 def _text(record: dict[str, Any], place: str, field: str) -> str:
@@ -170,11 +160,8 @@ def _time(mapping: Mapping, record: dict[str, Any], now: int) -> int:
 
 
 def _moment(mapping: Mapping, text: str, now: int) -> int:
-    unit = _UNITS.get(mapping.time_format)
-    if unit is not None:
-        head, _, tail = text.partition(".")
-        digits = len(str(unit)) - 1
-        return int(head) * unit + (int(tail[:digits].ljust(digits, "0")) if tail and digits else 0)
+    if mapping.time_format in UNITS:
+        return ticks(text, mapping.time_format)
     if mapping.time_format != "auto":
         moment = datetime.strptime(text, mapping.time_format)  # noqa: DTZ007 - the mapping names the zone
         return _of(moment, mapping)

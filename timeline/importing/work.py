@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -20,12 +19,12 @@ from typing import Final
 
 import msgspec
 
-from timeline.errors import BadQuery, QueueUnavailable
+from timeline.errors import BadQuery
 from timeline.importing.mapping import BadRowError, Mapping, row_of
 from timeline.importing.reading import Record
 from timeline.inbox.books import Entry
 from timeline.inbox.inbox import Inbox
-from timeline.inbox.schema import RESERVE
+from timeline.inbox.room import wait_for_room
 from timeline.ingest.request import Accepted
 from timeline.ingest.rows import MEDIA, Row, Rows, encode
 from timeline.models import Refusal
@@ -33,8 +32,6 @@ from timeline.redaction.requests import redacted_row
 from timeline.redaction.rules import Redaction
 
 PART: Final = 1_000  # rows of one request
-BACKLOG: Final = 50_000  # items in the inbox beyond which it waits: live traffic goes first
-_WAIT: Final = 0.2  # seconds
 _MINUTE: Final = 60 * 10**9
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS state (
@@ -124,7 +121,7 @@ class Import:
 
     def _take(self, part: list[Record], total: Sum, told: Callable[[Refused], None]) -> None:
         rows, refused = self._judged(part)
-        self._room()
+        wait_for_room(self._inbox, self._folder)
         now = time.time_ns()
         contents: Counter[bytes] = Counter()
         ready = [msgspec.structs.replace(row, ordinal=self._ordinal(row, contents)) for row in rows]
@@ -190,15 +187,6 @@ class Import:
             digest=hashlib.sha256(b"rows" + body).digest(),
             items=len(rows),
         )
-
-    def _room(self) -> None:
-        """Wait while the inbox has much to do; raises ``QueueUnavailable`` where the disk is full."""
-        while self._inbox.backlog().items > BACKLOG:
-            time.sleep(_WAIT)
-        if shutil.disk_usage(self._folder).free < RESERVE:
-            raise QueueUnavailable(
-                f"less than {RESERVE >> 20} MiB of disk are free", remedy="make room, then begin again"
-            )
 
 
 def preview(found: Iterable[Record], mapping: Mapping, rows: int) -> Iterator[Row | Refused]:

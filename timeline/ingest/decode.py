@@ -10,7 +10,7 @@ import msgspec
 
 from timeline.domain import Stored
 from timeline.errors import UnsupportedPayload
-from timeline.ingest import cloudevents, otlp, otlp_json, rows, zipkin
+from timeline.ingest import cloudevents, otlp, otlp_json, rows, tapped, zipkin
 from timeline.ingest.compress import LIMIT, decompress
 from timeline.ingest.entities import Rules
 from timeline.ingest.environment import foreigners, verdict
@@ -52,6 +52,8 @@ def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limi
         return _events(accepted, _read(accepted, body, max_items), rules)
     if accepted.signal == "rows":
         return rows.read(accepted, body, rules)
+    if accepted.signal == "records":
+        return tapped.read(accepted, body, rules)
     return Walk(accepted, rules).run(_parse(accepted, body, max_items, judged=True))
 
 

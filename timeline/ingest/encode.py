@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.message import Message
 
-from timeline.ingest import cloudevents, otlp, otlp_json, rows
+from timeline.ingest import cloudevents, otlp, otlp_json, rows, tapped
 from timeline.ingest.decode import LIMIT, MAX_ITEMS, decompress, inspect, media_type
 from timeline.ingest.parsed import Parsed
-from timeline.ingest.request import Accepted
+from timeline.ingest.request import OURS, Accepted
 from timeline.ingest.values import loads
 
 BATCH: Final = "application/cloudevents-batch+json"
@@ -25,7 +25,7 @@ Keep = Callable[[int], bool]
 
 def kept_positions(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMIT) -> list[int]:
     """Where the items of a request stand that its sender was not told are refused. Raises what ``inspect`` raises."""
-    if accepted.signal == "rows":
+    if accepted.signal in OURS:
         return list(range(accepted.items))
     found = inspect(accepted, max_items=max_items, limit=limit)
     refused = {item.position for item in found.refused}
@@ -62,6 +62,16 @@ def _writer(accepted: Accepted, body: bytes) -> Callable[[Keep], tuple[dict[str,
             headers,
             rows.encode(
                 rows.Rows(name=found.name, rows=[one for n, one in enumerate(found.rows) if keep(n)])
+            ),
+        )
+    if accepted.signal == "records":
+        all_of = tapped.decode(body)
+        return lambda keep: (
+            headers,
+            tapped.encode(
+                msgspec.structs.replace(
+                    all_of, records=[one for n, one in enumerate(all_of.records) if keep(n)]
+                )
             ),
         )
     parse = otlp_json.parse if is_json(accepted) else otlp.parse

@@ -8,7 +8,8 @@ import msgspec
 
 from timeline.domain import Stored
 
-Signal = Literal["traces", "zipkin", "logs", "events", "rows"]
+Signal = Literal["traces", "zipkin", "logs", "events", "rows", "records"]
+OURS: Final[tuple[Signal, ...]] = ("rows", "records")  # read by an import or the tap, and judged there
 SPANS: Final[tuple[Signal, ...]] = ("traces", "zipkin")  # whose items are spans
 
 

@@ -100,3 +100,27 @@ def _double(digits: str) -> float | str:
 
 def _deep(levels: int) -> TooLarge:
     return TooLarge(f"the JSON is nested deeper than {levels} levels", remedy="flatten it")
+
+
+UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
+
+def ticks(text: str, unit: str) -> int:
+    """Nanoseconds of a decimal number of ``s``, ``ms``, ``us`` or ``ns``, exactly; raises ``ValueError``."""
+    size = UNITS[unit]
+    head, _, tail = text.partition(".")
+    digits = len(str(size)) - 1
+    return int(head) * size + (int(tail[:digits].ljust(digits, "0")) if tail and digits else 0)
+
+
+def pointed(value: Any, pointer: str) -> Any:
+    """What a JSON pointer (RFC 6901) leads to; ``None`` where it leads nowhere."""
+    for part in pointer[1:].split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value

@@ -15,8 +15,11 @@ SILENT = 5 * 10**9  # ns without a heartbeat after which a process counts as dow
 GONE = 15 * 10**9  # ns without any report after which nobody knows what a node holds
 
 
+READERS = ("consumer", "tap")  # processes that hold what still lies elsewhere
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What one inbox, or one Kafka consumer, held at the moment ``beat``."""
+    """What one inbox, one Kafka consumer or one tap held at the moment ``beat``."""
 
     name: str
     role: str
@@ -34,11 +37,11 @@ def reports(rows: Iterable[Node | NodeRow], now: int, *, own: str) -> list[Repor
     Worker and receiver of a node speak of the same inbox. The worker is believed while it is alive, since
     it alone knows what it released a moment ago and nobody can find yet.
     """
-    inboxes: dict[tuple[str, bool], list[Node | NodeRow]] = defaultdict(list)
+    inboxes: dict[tuple[str, str], list[Node | NodeRow]] = defaultdict(list)
     for row in rows:
-        consumes = row.role == "consumer"
-        if consumes or row.name != own:
-            inboxes[row.name, consumes].append(row)
+        reads = row.role if row.role in READERS else ""
+        if reads or row.name != own:
+            inboxes[row.name, reads].append(row)
     return [_report(_last(found, now)) for _, found in sorted(inboxes.items())]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from timeline.domain import Value
-from timeline.ingest import cloudevents, otlp, otlp_json, rows
+from timeline.ingest import cloudevents, otlp, otlp_json, rows, tapped
 from timeline.ingest.decode import LIMIT, MAX_ITEMS, decompress
 from timeline.ingest.encode import events_body, is_json, otlp_body
 from timeline.ingest.otlp_messages import AnyValue
@@ -35,8 +35,8 @@ _ZIPKIN_FIXED: Final = frozenset(
 def redacted(
     accepted: Accepted, redaction: Redaction, *, max_items: int = MAX_ITEMS, limit: int = LIMIT
 ) -> Accepted:
-    """The request as it may be kept, with the digest of what is kept; rows of an import have
-    ``redacted_row``.
+    """The request as it may be kept, with the digest of what is kept; rows of an import and records of
+    the tap have ``redacted_row`` and ``redacted_record``.
 
     Raises what ``inspect`` raises for the same request.
     """
@@ -60,11 +60,47 @@ def digest_of(accepted: Accepted) -> bytes:
     return digest.digest()
 
 
-def redacted_rows(accepted: Accepted, redaction: Redaction) -> Accepted:
-    """A request of rows, each as it may be kept."""
-    found = rows.decode(accepted.body)
-    body = rows.encode(rows.Rows(name=found.name, rows=[redacted_row(row, redaction) for row in found.rows]))
-    return msgspec.structs.replace(accepted, body=body)
+def redacted_again(accepted: Accepted, redaction: Redaction) -> Accepted:
+    """A request of any kind under the rules of today, for what was accepted before them."""
+    if accepted.signal == "rows":
+        found = rows.decode(accepted.body)
+        kept = [redacted_row(row, redaction) for row in found.rows]
+        return msgspec.structs.replace(accepted, body=rows.encode(rows.Rows(name=found.name, rows=kept)))
+    if accepted.signal == "records":
+        tap = tapped.decode(accepted.body)
+        again = [redacted_record(one, redaction) for one in tap.records]
+        return msgspec.structs.replace(
+            accepted, body=tapped.encode(msgspec.structs.replace(tap, records=again))
+        )
+    return redacted(accepted, redaction)
+
+
+def redacted_record(record: tapped.Record, redaction: Redaction) -> tapped.Record:
+    """A record of the tap as it may be kept; where it lies is no secret."""
+    names = (
+        "name",
+        "id",
+        "source",
+        "subject",
+        "correlation",
+        "causation",
+        "sequence",
+        "message_id",
+        "schema",
+    )
+    texts = {
+        name: _plain(redaction, name, getattr(record, name), needed=name in ("id", "name", "source"))
+        for name in names
+    }
+    key = redaction.value("messaging.kafka.message.key", record.key)
+    return msgspec.structs.replace(
+        record,
+        **texts,
+        key=key if isinstance(key, str) else "",
+        tracestate=redaction.text(record.tracestate),
+        body=redaction.body(record.body),
+        attributes=_mapping(record.attributes, redaction),
+    )
 
 
 def redacted_row(row: rows.Row, redaction: Redaction) -> rows.Row:

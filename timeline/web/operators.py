@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from timeline import wiring
-from timeline.models import Audit, Sender
+from timeline.models import AccessCheck, Audit, Sender
 from timeline.web.contexts.frame import frame
 from timeline.web.contexts.senders import senders_page
 from timeline.web.pages import answered
@@ -22,6 +22,7 @@ _WORKSPACE = "main"
 def senders(request: HttpRequest) -> HttpResponse:
     """``/senders``: who sends, what waits, what was refused and set aside."""
     context = {"frame": frame(request, "senders", "Senders"), **senders_page(wiring.reading().senders())}
+    context["access"] = AccessCheck.objects.order_by("-at")[:10]
     context["may_declare"] = isinstance(request.user, User) and request.user.is_staff
     return render(request, "timeline/senders.html", context)
 

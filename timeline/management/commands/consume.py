@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from timeline import records, wiring
 from timeline.broker.consume import OURS, Consuming
 from timeline.heartbeats import Heartbeat
 from timeline.ingest.request import Signal
+from timeline.management.kafka import add_connection, names, settings_of
 from timeline.redactions import Redactions
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Where to read; secrets belong into the file of ``--config``."""
-        parser.add_argument("--brokers", default="", help="host:port, host:port")
+        add_connection(parser)
         parser.add_argument(
             "--traces", default="otlp_spans", help="topics of spans, with commas; none where empty"
         )
@@ -31,9 +31,6 @@ class Command(BaseCommand):
             "--logs", default="otlp_logs", help="topics of logs, with commas; none where empty"
         )
         parser.add_argument("--group", default="throughline", help="the consumer group")
-        parser.add_argument(
-            "--config", type=Path, help="a file of librdkafka settings, one name=value a line"
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Consume until SIGTERM or Ctrl-C; what was read and not stored is read again at the next start."""
@@ -42,15 +39,12 @@ class Command(BaseCommand):
                 "the embedded index has one writer, the worker; set THROUGHLINE_STORE_URL to an Elasticsearch,"
                 " or let the Collector send to the receiver"
             )
-        topics: dict[str, Signal] = dict.fromkeys(_names(options["traces"]), "traces")
-        topics |= dict.fromkeys(_names(options["logs"]), "logs")
-        config = {**_config(options["config"]), "group.id": options["group"]}
-        if options["brokers"]:
-            config["bootstrap.servers"] = options["brokers"]
-        if not config.get("bootstrap.servers"):
-            raise CommandError(
-                "where is Kafka? --brokers host:9092, or bootstrap.servers in the file of --config"
-            )
+        topics: dict[str, Signal] = dict.fromkeys(names(options["traces"]), "traces")
+        topics |= dict.fromkeys(names(options["logs"]), "logs")
+        config = {
+            **settings_of(options["brokers"], options["config"], OURS),
+            "group.id": options["group"],
+        }
         if not topics:
             raise CommandError("name at least one topic with --traces or --logs")
         redactions = Redactions()
@@ -68,28 +62,3 @@ class Command(BaseCommand):
             heartbeat.stop()
             redactions.stop()
             wiring.writer().close()
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _config(file: Path | None) -> dict[str, str]:
-    """The settings of a file; raises ``CommandError`` with the line at fault, never with its value."""
-    if file is None:
-        return {}
-    try:
-        lines = file.read_text().splitlines()
-    except OSError as error:
-        raise CommandError(f"{file} cannot be read: {error}") from error
-    found: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, equals, value = (part.strip() for part in line.partition("="))
-        if not equals:
-            raise CommandError(f"line {number} of {file} is not name=value, like sasl.mechanisms=PLAIN")
-        if name in OURS or name == "group.id":
-            raise CommandError(f"line {number} of {file}: {name} is not yours to set")
-        found[name] = value
-    return found

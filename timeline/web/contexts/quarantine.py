@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from timeline import quarantine
 from timeline.errors import Rejected
-from timeline.ingest import otlp, rows
+from timeline.ingest import otlp, rows, tapped
 from timeline.ingest.compress import decompress
 from timeline.models import Quarantined
 from timeline.web import words
@@ -86,6 +86,8 @@ def _readable(row: Quarantined) -> tuple[str, str]:
     try:
         if row.headers and row.signal == "rows":
             return _pretty(msgspec.to_builtins(rows.decode(data))), "rows"
+        if row.headers and row.signal == "records":
+            return _pretty(msgspec.to_builtins(tapped.decode(data))), "records"
         if (
             row.headers
             and row.signal in ("traces", "logs")

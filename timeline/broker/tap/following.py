@@ -1,0 +1,333 @@
+"""Follows topics without a group: partitions are assigned by hand, and nothing is ever committed.
+
+What was read is accepted first and its position noted after that. Ended between the two, it is read again and
+recognised, since a record is identified by where it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from django.db import Error, close_old_connections
+
+from timeline.broker.ends import ends
+from timeline.broker.tap.positions import Place, Positions
+from timeline.broker.tap.reading import Raw, record_of
+from timeline.broker.tap.rules import TopicRules
+from timeline.errors import QueueUnavailable, Unavailable
+from timeline.inbox.inbox import Entry, Inbox
+from timeline.inbox.room import wait_for_room
+from timeline.ingest.request import Accepted
+from timeline.ingest.tapped import MEDIA, Record, Records, encode
+from timeline.models import Refusal
+from timeline.redaction.requests import redacted_record
+from timeline.redaction.rules import Redaction
+
+log = logging.getLogger(__name__)
+ROWS: Final = 1_000  # records of one poll, and of one request
+BYTES: Final = 8 << 20  # of records in one poll, about
+SECONDS: Final = 0.5  # of one poll
+_LOOK: Final = 30.0  # s between looks for new topics and partitions
+_ASK: Final = 10.0  # s for an answer about them
+_MINUTE: Final = 60 * 10**9
+OURS: Final = {
+    # the client wants a name; nobody joins under it, and it never appears on the cluster
+    "group.id": "throughline-tap",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",  # what is gone is told, never skipped in silence
+    "isolation.level": "read_committed",
+    "allow.auto.create.topics": False,
+    "fetch.max.bytes": BYTES,
+    "queued.max.messages.kbytes": 32 << 10,
+}
+Start = str | int  # earliest, latest, or ns UTC
+
+
+class Tap:
+    """One tap of one cluster; ``run`` returns after ``stop``.
+
+    ``config`` is librdkafka's; ``topics`` are names, or patterns that begin with ``^``. ``start`` says where
+    partitions begin that were never read. ``redaction`` gives the rules in force.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        topics: Sequence[str],
+        rules: TopicRules,
+        inbox: Inbox,
+        folder: Path,
+        *,
+        start: Start = "latest",
+        redaction: Callable[[], Redaction | None] = lambda: None,
+    ) -> None:
+        self._names = [name for name in topics if not name.startswith("^")]
+        self._patterns = [re.compile(name) for name in topics if name.startswith("^")]
+        self._rules, self._inbox, self._folder, self._start = rules, inbox, folder, start
+        self._redaction = redaction
+        self._consumer = Consumer({**config, **OURS}, logger=log)
+        self._positions = Positions(folder)
+        self._cluster = ""
+        self._next: dict[Place, int] = {}
+        self._eof: dict[Place, int] = {}  # ends that were met behind what is in hand
+        self._heard: dict[Place, int] = {}  # up to when (ns) all of a partition was read
+        self._admin = AdminClient({**config}, logger=log)
+        self._looked = 0.0
+        self._stop_asked = threading.Event()
+        self._told: set[str] = set()
+        self.records = 0  # accepted in this run
+        self.lost = 0  # that were gone before they were read
+
+    def stop(self) -> None:
+        """Accept what is in hand, note it, then end."""
+        self._stop_asked.set()
+
+    def run(self, *, until_caught_up: bool = False) -> None:
+        """Follow until asked to stop, or until every partition was read to its end of when this began."""
+        try:
+            while not self._stop_asked.is_set():
+                try:
+                    self._look()
+                    self._take(self._polled())
+                except Unavailable as error:
+                    self._say(f"what was read waits: {error}")
+                    self._again()
+                    continue
+                if until_caught_up and self._next and not any(self.behind().values()):
+                    return
+        finally:
+            self._consumer.close()
+            self._positions.close()
+
+    def behind(self) -> dict[Place, int]:
+        """Records of each partition that were not read, as the cluster says now; raises ``QueueUnavailable``."""
+        nexts = dict(self._next)
+        return {place: max(end - nexts[place], 0) for place, end in ends(self._admin, nexts).items()}
+
+    def state(self) -> dict[str, Any]:
+        """What lies in Kafka and not yet in the inbox, for the heartbeat; raises ``QueueUnavailable``."""
+        now = time.time_ns()
+        behind = self.behind()
+        heard = [self._heard.get(place, 0) for place, records in behind.items() if records]
+        self._heard |= {place: now for place, records in behind.items() if not records}
+        waits = sum(behind.values())
+        return {"pending_requests": waits, "pending_items": waits, "oldest_pending": min(heard, default=None)}
+
+    def _look(self) -> None:
+        """Find topics and partitions, now and then; new ones are read from where they begin."""
+        if self._looked and time.monotonic() - self._looked < _LOOK:
+            return
+        try:
+            found = self._consumer.list_topics(timeout=_ASK)
+            self._cluster = self._cluster or found.cluster_id or ""
+        except KafkaException as error:
+            raise QueueUnavailable(f"Kafka did not answer: {error}", remedy="it is asked again") from error
+        first = not self._looked
+        places = [
+            (name, partition)
+            for name, topic in found.topics.items()
+            if self._wants(name) and not topic.error
+            for partition in topic.partitions
+        ]
+        missing = [name for name in self._names if name not in found.topics or found.topics[name].error]
+        if missing:
+            self._say(
+                f"there is no topic {', '.join(missing)}, or it may not be described; it is looked for again"
+            )
+        new = [place for place in places if place not in self._next]
+        if new:
+            self._begin(new, fresh=not first)
+        self._looked = time.monotonic()
+
+    def _wants(self, name: str) -> bool:
+        return name in self._names or any(pattern.search(name) for pattern in self._patterns)
+
+    def _begin(self, places: Iterable[Place], *, fresh: bool) -> None:
+        """Where each begins: as noted; else as chosen, but a partition that came later at its first record."""
+        known = self._positions.known(self._cluster)
+        begun: dict[Place, int] = {}
+        for place in places:
+            low, high = self._bounds(place)
+            if place in known:
+                begun[place] = self._kept(place, known[place], low, high)
+            elif fresh or self._start == "earliest":
+                begun[place] = low
+            else:
+                begun[place] = (
+                    high if self._start == "latest" else self._of_time(place, int(self._start), high)
+                )
+        self._positions.reached(self._cluster, begun)
+        self._next |= begun
+        self._consumer.assign([TopicPartition(*place, following) for place, following in self._next.items()])
+
+    def _kept(self, place: Place, following: int, low: int, high: int) -> int:
+        """The noted position where it is still there; what was deleted before it was read is counted."""
+        if low <= following <= high:
+            return following
+        gone = low - following
+        topic, partition = place
+        if gone > 0:
+            self.lost += gone
+            self._say(f"{gone:,} records of {topic}/{partition} were deleted before they were read")
+            self._missed(topic, gone, f"offsets {following} to {low - 1} of {topic}/{partition} were deleted")
+        else:
+            self._say(f"{topic}/{partition} was made anew; it is read from its first record")
+        return low
+
+    def _missed(self, topic: str, items: int, message: str) -> None:
+        """A cause for verdicts: these were sent and will never be here."""
+        now = time.time_ns()
+        try:
+            row, _ = Refusal.objects.get_or_create(
+                minute=now - now % _MINUTE,
+                sender=f"tap {topic}"[:100],
+                signal="records",
+                reason="deleted_before_read",
+                defaults={"message": message, "first": now, "last": now},
+            )
+            row.items += items
+            row.save(update_fields=["items"])
+        except Error as error:
+            close_old_connections()
+            log.warning("%s, which could not be noted: %s", message, error)
+
+    def _bounds(self, place: Place) -> tuple[int, int]:
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ASK)
+        except KafkaException as error:
+            raise QueueUnavailable(
+                f"{place[0]}/{place[1]} cannot be read: {error.args[0].str()}",
+                remedy="`manage.py check_access` says what is missing",
+            ) from error
+        return low, high
+
+    def _of_time(self, place: Place, ns: int, high: int) -> int:
+        try:
+            (found,) = self._consumer.offsets_for_times([TopicPartition(*place, ns // 10**6)], timeout=_ASK)
+        except KafkaException as error:
+            raise QueueUnavailable(f"Kafka did not answer: {error}", remedy="it is asked again") from error
+        return found.offset if found.offset >= 0 else high
+
+    def _polled(self) -> list[Message]:
+        """At most so many records, bytes and seconds."""
+        found: list[Message] = []
+        size, until = 0, time.monotonic() + SECONDS
+        while len(found) < ROWS and size < BYTES and (left := until - time.monotonic()) > 0:
+            for message in self._consumer.consume(min(ROWS - len(found), 200), timeout=left):
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                    size += len(message.value() or b"") + len(message.key() or b"") + 100
+                else:
+                    self._failed(message, error)
+        return found
+
+    def _failed(self, message: Message, error: KafkaError) -> None:
+        place = (message.topic() or "", message.partition() or 0)
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:
+            self._eof[place] = message.offset() or 0
+        elif code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE) and place in self._next:
+            low, high = self._bounds(place)
+            self._next[place] = self._kept(place, self._next[place], low, high)
+            self._positions.reached(self._cluster, {place: self._next[place]})
+            self._consumer.seek(TopicPartition(*place, self._next[place]))
+        elif error.fatal():
+            raise KafkaException(error)
+        elif code != KafkaError.GROUP_AUTHORIZATION_FAILED:  # the tap has no use for a group
+            self._say(f"Kafka: {error.str()}")
+
+    def _take(self, messages: list[Message]) -> None:
+        if messages and not wait_for_room(self._inbox, self._folder, lambda: not self._stop_asked.is_set()):
+            return  # asked to stop: it is read again at the next start
+        now, redaction = time.time_ns(), self._redaction()
+        records = [record_of(_raw(message), self._rules, now) for message in messages]
+        if redaction is not None:
+            records = [redacted_record(one, redaction) for one in records]
+        by_topic: dict[str, list[Record]] = {}
+        for one in records:
+            by_topic.setdefault(one.topic, []).append(one)
+        requests = [self._request(topic, found) for topic, found in by_topic.items()]
+        entries = [Entry(sender=one.sender, what="received", items=one.items) for one in requests]
+        if requests:
+            self._inbox.accept(requests, entries)
+        nexts: dict[Place, int] = {}
+        for one in records:
+            nexts[one.topic, one.partition] = one.offset + 1
+        for place, end in self._eof.items():  # markers of transactions are no records, and may lie before it
+            nexts[place] = max(nexts.get(place, 0), end)
+        self._eof.clear()
+        if nexts:
+            self._positions.reached(self._cluster, nexts)
+        self._next |= nexts
+        for one in records:
+            if one.stamped is not None:
+                self._heard[one.topic, one.partition] = one.stamped
+        self.records += len(records)
+        if records:
+            self._told.clear()
+
+    def _request(self, topic: str, records: list[Record]) -> Accepted:
+        body = encode(Records(cluster=self._cluster, records=records))
+        return Accepted(
+            id=secrets.token_hex(8),
+            signal="records",
+            content_encoding="",
+            headers={"content-type": MEDIA},
+            body=body,
+            received=0,
+            sender=f"tap {topic}"[:100],
+            digest=hashlib.sha256(b"records" + body).digest(),
+            items=len(records),
+        )
+
+    def _again(self) -> None:
+        """Back to what is noted: what was read and not accepted is read once more, after a while."""
+        self._eof.clear()
+        self._stop_asked.wait(1)
+        if self._next:
+            self._consumer.assign(
+                [TopicPartition(*place, following) for place, following in self._next.items()]
+            )
+
+    def _say(self, text: str) -> None:
+        """Once, until something was read."""
+        if text not in self._told:
+            self._told.add(text)
+            log.warning("%s", text)
+
+
+def _raw(message: Message) -> Raw:
+    kind, milliseconds = message.timestamp()
+    return Raw(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        stamped=None if kind == TIMESTAMP_NOT_AVAILABLE or milliseconds < 0 else milliseconds * 10**6,
+        key=message.key(),
+        value=message.value(),
+        headers=[(str(name), _bytes(value)) for name, value in message.headers() or ()],  # type: ignore[str-unpack]
+    )
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
