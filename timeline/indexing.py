@@ -8,7 +8,6 @@ requests that need it step aside and the others go on.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
 from timeline.ingest.encode import kept_positions, parts
 from timeline.ingest.entities import Rules
-from timeline.ingest.request import Accepted, BadItem, Decoded
+from timeline.ingest.request import Accepted, BadItem, Decoded, digest_of, intact
 from timeline.search.fact_tokens import fact_tokens
 from timeline.store.packing import pack
 from timeline.store.port import ItemReport, PartlyStored, Store
@@ -145,7 +144,7 @@ class Drain:
             return False  # it does not hold what was accounted for: not to be touched
         names = (f"{request.id}.{n}" for n in (1, 2))
         pieces = [
-            msgspec.structs.replace(half, id=name, digest=hashlib.sha256(name.encode()).digest())
+            msgspec.structs.replace(half, id=name, digest=digest_of(half))
             for name, half in zip(names, halves, strict=True)
         ]
         log.warning("request %s kept ending its worker; it is tried in halves", request.id)
@@ -156,6 +155,10 @@ class Drain:
         if claimed.attempts >= MAX_ATTEMPTS:
             return _set_aside(
                 request, "kept_killing_workers", f"was claimed {claimed.attempts} times and never came back"
+            )
+        if not intact(request):
+            return _set_aside(
+                request, "damaged", "its bytes are not those that were accepted: check the disk"
             )
         try:
             decoded = decode(request, self._rules(request.workspace))

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from timeline.errors import Rejected, ThroughlineError
 from timeline.inbox.inbox import Entry, Inbox
-from timeline.ingest.request import Accepted
+from timeline.ingest.request import Accepted, digest_of
 from timeline.models import Audit, Quarantined
 from timeline.redaction.requests import redacted_again
 from timeline.redactions import Redactions
@@ -51,9 +51,10 @@ def replay(row: Quarantined, inbox: Inbox, redactions: Redactions, *, who: str) 
                 "only its bytes were kept, not a request", remedy="correct the sender and send it again"
             )
         request = _again(held, redactions)
-        if not inbox.knows(request.digest):
+        mark = hashlib.sha256(f"replay {held.pk} {held.request} {held.position}".encode()).digest()
+        if not inbox.knows(mark):
             moved = Entry(sender=held.sender, what="quarantined", items=-held.items, reason=held.reason)
-            inbox.accept([request], [moved])
+            inbox.accept([request], [moved], mark=mark)
         _decided(held, Quarantined.State.REPLAYED, who, "")
         Audit.objects.create(who=who, what="quarantine replay", detail=_named(held), rows=held.items)
 
@@ -98,18 +99,15 @@ def _again(row: Quarantined, redactions: Redactions) -> Accepted:
         sender=row.sender,
         items=row.items,
         environment=row.environment,
-        digest=hashlib.sha256(f"replay {row.pk} {row.request} {row.position}".encode()).digest(),
     )
     rules = redactions.of(row.workspace)
-    if rules is None:
-        return request
     try:
-        changed = redacted_again(request, rules)
+        changed = redacted_again(request, rules) if rules else request
     except ThroughlineError as error:
         raise Rejected(
             f"redaction rules are in force, and it cannot be read: {error.message}", remedy="discard it"
         ) from error
-    return msgspec.structs.replace(changed, digest=request.digest)
+    return msgspec.structs.replace(changed, digest=digest_of(changed))
 
 
 def _decided(row: Quarantined, state: Quarantined.State, who: str, because: str) -> None:

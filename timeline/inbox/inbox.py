@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from timeline.inbox.schema import connect
 from timeline.inbox.turns import several, tried, turns
 from timeline.ingest.request import Accepted
 
+log = logging.getLogger(__name__)
 __all__ = ["Backlog", "Books", "Claimed", "Entry", "Inbox", "Tally"]
 
 LEASE = 60 * 10**9  # ns; far beyond the longest write, short enough to be waited for
@@ -80,8 +82,11 @@ class Inbox:
                 remedy="check that the disk has room and is healthy; nothing was acknowledged",
             ) from error
 
-    def accept(self, requests: Sequence[Accepted], entries: Sequence[Entry] = ()) -> None:
-        """Commit requests and their accounting to disk; returns when they are durable."""
+    def accept(
+        self, requests: Sequence[Accepted], entries: Sequence[Entry] = (), *, mark: bytes = b""
+    ) -> None:
+        """Commit requests and their accounting to disk; returns when they are durable. ``mark`` is remembered
+        like a digest, for ``knows``."""
         with self._transaction() as connection:
             # stamped when the commit is at hand: what waited for the disk was not received before
             received = time.time_ns()
@@ -94,6 +99,8 @@ class Inbox:
                     add(connection, [Entry(sender=request.sender, what="retried", items=request.items)])
                 _insert(connection, request, received, retried=known is not None)
                 came[request.sender] += request.items
+            if mark:
+                _remember(connection, mark, received)
             add(connection, entries)
             flowed(connection, received, came=came)
 
@@ -313,20 +320,49 @@ def _insert(connection: sqlite3.Connection, request: Accepted, received: int, *,
             request.environment,
         ),
     )
+    _remember(connection, request.digest, received)
+
+
+def _remember(connection: sqlite3.Connection, digest: bytes, at: int) -> None:
     connection.execute(
-        "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-        (request.digest, received),
+        "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", (digest, at)
     )
 
 
 def _fetched(connection: sqlite3.Connection, seq: int) -> Claimed:
-    """The request of a turn."""
-    row = connection.execute(
-        f"SELECT {_COLUMNS}, (SELECT attempts FROM turns WHERE turns.seq = requests.seq)"  # noqa: S608 - fixed column names
-        " FROM requests WHERE seq = ?",
-        (seq,),
+    """The request of a turn; one whose row cannot be read is a damaged one, and stops no other."""
+    try:
+        row = connection.execute(
+            f"SELECT {_COLUMNS}, (SELECT attempts FROM turns WHERE turns.seq = requests.seq)"  # noqa: S608 - fixed column names
+            " FROM requests WHERE seq = ?",
+            (seq,),
+        ).fetchone()
+        return Claimed(request=_request(row), attempts=row[12])
+    except (sqlite3.OperationalError, ValueError, TypeError) as error:
+        # text that is no UTF-8, JSON that is none, a value of another type: the disk changed it
+        log.warning("request %d of the inbox is damaged: %s", seq, error)
+        return _damaged(connection, seq)
+
+
+def _damaged(connection: sqlite3.Connection, seq: int) -> Claimed:
+    """What is left of a row: it can be set aside and let go of, under an id of its own."""
+    name = f"damaged-{seq}"
+    connection.execute("UPDATE requests SET id = ? WHERE seq = ?", (name, seq))
+    (body,) = connection.execute("SELECT CAST(body AS BLOB) FROM requests WHERE seq = ?", (seq,)).fetchone()
+    items, received, attempts, sender = connection.execute(
+        "SELECT items, received, attempts, CAST(sender AS BLOB) FROM turns WHERE seq = ?", (seq,)
     ).fetchone()
-    return Claimed(request=_request(row), attempts=row[12])
+    request = Accepted(
+        id=name,
+        signal="logs",
+        content_encoding="",
+        headers={"content-type": "none, since its row was damaged on the disk"},
+        body=body if isinstance(body, bytes) else b"",
+        received=received if isinstance(received, int) else time.time_ns(),
+        sender=(sender or b"").decode("utf-8", "replace"),
+        items=items if isinstance(items, int) and items > 0 else 1,
+    )
+    return Claimed(request=request, attempts=attempts if isinstance(attempts, int) else 0)
 
 
 def _let_go(connection: sqlite3.Connection, request: str, lease: str) -> int | None:
@@ -375,5 +411,8 @@ def _started(pid: int) -> str:
 
 
 def _alive(lease: str) -> bool:
-    pid, started, _ = lease.split(".", 2)
-    return started == "0" or _started(int(pid)) == started
+    try:
+        pid, started, _ = lease.split(".", 2)
+        return started == "0" or _started(int(pid)) == started
+    except (ValueError, AttributeError):
+        return False  # the disk changed it: nobody can hold that

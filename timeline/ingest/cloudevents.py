@@ -107,7 +107,7 @@ def fact(accepted: Accepted, rules: Rules, draft: Draft, position: int) -> Store
         id=texts["id"],
         type=texts["type"],
         subject=texts.get("subject") or None,
-        time=_time(texts, "time"),
+        time=moment(texts, "time"),
         correlation_id=texts.get("correlationid") or None,
         causation_id=texts.get("causationid") or None,
         sequence=texts.get("sequence") or None,
@@ -115,7 +115,7 @@ def fact(accepted: Accepted, rules: Rules, draft: Draft, position: int) -> Store
     key, schema = texts.get("partitionkey") or None, texts.get("dataschema") or None
     message = Message(key=key, schema=schema) if key or schema else None
     ref, flags = origin_of(texts.get("traceparent", ""))
-    observed = _time(texts, "recordedtime")
+    observed = moment(texts, "recordedtime")
     subjects, context = entities_of(
         rules, rules.plan(attributes), attributes, message=message, event=info, body=body
     )
@@ -272,8 +272,11 @@ def _canonical(value: Any) -> str:
     return value if type(value) is str else str(value).lower()
 
 
-def _time(texts: dict[str, str], name: str) -> int | None:
-    return rfc3339(texts[name]) if name in texts else None
+def moment(texts: dict[str, str], name: str) -> int | None:
+    """The time that an attribute holds (ns); ``None`` for none, and for one that 63 bits cannot hold, which
+    stays readable among the attributes."""
+    found = rfc3339(texts[name]) if name in texts else None
+    return found if found is not None and abs(found) < 1 << 63 else None
 
 
 def _base64(encoded: Any) -> bytes:

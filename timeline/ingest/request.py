@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, Literal
 
 import msgspec
@@ -60,3 +61,17 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
 
     facts: list[Stored]
     poison: list[BadItem]
+
+
+def digest_of(accepted: Accepted) -> bytes:
+    """What tells a request that is sent again: equal bytes under another tenant, signal or set of headers are
+    another request."""
+    digest = hashlib.sha256(accepted.body)
+    digest.update(repr((accepted.signal, accepted.workspace, sorted(accepted.headers.items()))).encode())
+    return digest.digest()
+
+
+def intact(accepted: Accepted) -> bool:
+    """Whether body and headers are what was accepted; imports had a digest of their own once."""
+    known = (digest_of(accepted), hashlib.sha256(accepted.signal.encode() + accepted.body).digest())
+    return len(accepted.digest) != len(known[0]) or accepted.digest in known

@@ -20,7 +20,7 @@ from timeline.errors import ThroughlineError, Unavailable
 from timeline.inbox.committer import Committer
 from timeline.inbox.inbox import Entry, Inbox
 from timeline.ingest.decode import decompress, inspect
-from timeline.ingest.request import Accepted, BadItem, Inspection, Signal
+from timeline.ingest.request import Accepted, BadItem, Inspection, Signal, digest_of
 from timeline.ingest.values import loads
 from timeline.receive import answers
 from timeline.receive.access import Gate, Keys, Sender
@@ -31,7 +31,7 @@ from timeline.receive.pressure import Pressure
 from timeline.receive.quota import Quotas
 from timeline.receive.refusals import Refusals
 from timeline.receive.uses import Uses
-from timeline.redaction.requests import digest_of, redacted
+from timeline.redaction.requests import redacted
 from timeline.redaction.rules import Redaction
 from timeline.redactions import Redactions
 from timeline.telemetry.figures import RECEIVED, RECEIVED_BYTES, RECEIVING

@@ -6,7 +6,6 @@ come out as a batch. What could not be read is not in it: its sender is told, an
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from timeline.ingest.decode import LIMIT, MAX_ITEMS, decompress
 from timeline.ingest.encode import events_body, is_json, otlp_body
 from timeline.ingest.otlp_messages import AnyValue
 from timeline.ingest.parsed import Parsed
-from timeline.ingest.request import Accepted
+from timeline.ingest.request import Accepted, digest_of
 from timeline.ingest.values import loads
 from timeline.redaction.rules import GONE, Redaction
 
@@ -50,14 +49,6 @@ def redacted(
         body = _otlp(accepted, body, redaction, max_items)
     kept = msgspec.structs.replace(accepted, content_encoding="", headers=headers, body=body)
     return msgspec.structs.replace(kept, digest=digest_of(kept))
-
-
-def digest_of(accepted: Accepted) -> bytes:
-    """What tells a request that is sent again: equal bytes under another tenant, signal or set of CloudEvents
-    headers are another request."""
-    digest = hashlib.sha256(accepted.body)
-    digest.update(repr((accepted.signal, accepted.workspace, sorted(accepted.headers.items()))).encode())
-    return digest.digest()
 
 
 def redacted_again(accepted: Accepted, redaction: Redaction) -> Accepted:

@@ -13,9 +13,9 @@ from tests.payloads.capture import HERE, load
 from tests.timeline.ingest.otlp_requests import JSON, PROTOBUF, logs, otlp_json, traces
 from timeline.domain import Stored
 from timeline.ingest.decode import Rules, decode, inspect
-from timeline.ingest.request import Accepted, Signal
+from timeline.ingest.request import Accepted, Signal, digest_of
 from timeline.ingest.rows import Row
-from timeline.redaction.requests import digest_of, redacted, redacted_row
+from timeline.redaction.requests import redacted, redacted_row
 from timeline.redaction.rules import Redaction, Rule
 
 FILES = sorted(str(file.relative_to(HERE)) for file in HERE.rglob("*.http"))

@@ -110,7 +110,7 @@ def _of_event(draft: cloudevents.Draft, base: dict[str, Any]) -> Record:
     }
     return Record(
         name=texts["type"],
-        at=rfc3339(texts["time"]) if "time" in texts else None,
+        at=cloudevents.moment(texts, "time"),
         id=texts["id"],
         source=texts["source"],
         subject=texts.get("subject", ""),
