@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import sqlite3
 import threading
@@ -14,33 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import msgspec
-
 from timeline.errors import QueueUnavailable
 from timeline.inbox import dirty as touches
 from timeline.inbox.books import Backlog, Books, Entry, Tally, add, backlog, flowed, read
 from timeline.inbox.dirty import Behind, Notes, Touched
+from timeline.inbox.requests import Claimed, fetched, insert, let_go, remember
 from timeline.inbox.schema import connect
 from timeline.inbox.turns import several, tried, turns
 from timeline.ingest.request import Accepted
 
-log = logging.getLogger(__name__)
 __all__ = ["Backlog", "Books", "Claimed", "Entry", "Inbox", "Tally"]
 
 LEASE = 60 * 10**9  # ns; far beyond the longest write, short enough to be waited for
 SHARED = 500  # items of a batch while several send: what arrives meanwhile waits for no longer one
 SETTLED = 60 * 10**9  # ns after its release when a fact is seen by every search of any store
 RETRY_MEMORY = 7 * 86400 * 10**9  # how long the digest of a body is remembered
-_COLUMNS = (
-    "id, signal, encoding, headers, body, received, workspace, sender, digest, items, retried, environment"
-)
-
-
-class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A leased request and how often it has been claimed before."""
-
-    request: Accepted
-    attempts: int
 
 
 class Inbox:
@@ -97,10 +83,10 @@ class Inbox:
                 ).fetchone()
                 if known is not None:
                     add(connection, [Entry(sender=request.sender, what="retried", items=request.items)])
-                _insert(connection, request, received, retried=known is not None)
+                insert(connection, request, received, retried=known is not None)
                 came[request.sender] += request.items
             if mark:
-                _remember(connection, mark, received)
+                remember(connection, mark, received)
             add(connection, entries)
             flowed(connection, received, came=came)
 
@@ -129,7 +115,7 @@ class Inbox:
                 batch = self._by_turns(connection, now, items, size)
             self._alone_next = alone is not None and bool(batch)
             if alone is not None and not batch:
-                batch = {alone: _fetched(connection, alone)}
+                batch = {alone: fetched(connection, alone)}
             connection.executemany(
                 "UPDATE turns SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE seq = ?",
                 [(lease, now + LEASE, seq) for seq in batch],
@@ -144,7 +130,7 @@ class Inbox:
         total = weight = 0
         with closing(turns(connection, now, self._last)) as order:
             for turn in order:
-                claimed = _fetched(connection, turn.seq)
+                claimed = fetched(connection, turn.seq)
                 total += max(claimed.request.items, 1)
                 weight += len(claimed.request.body)
                 if batch and (total > items or weight > size):
@@ -167,7 +153,7 @@ class Inbox:
         with self._transaction() as connection:
             entries: list[Entry] = []
             for request, lines in outcome.items():
-                received = _let_go(connection, request, lease)
+                received = let_go(connection, request, lease)
                 if received is not None:
                     released += 1
                     oldest = min(oldest, received)
@@ -185,11 +171,11 @@ class Inbox:
         """Put pieces in the place of a request that is held under this lease, each as if claimed ``attempts``
         times; whether it was. Together they have the items of the whole."""
         with self._transaction() as connection:
-            received = _let_go(connection, request, lease)
+            received = let_go(connection, request, lease)
             if received is None:
                 return False
             for piece in pieces:
-                _insert(connection, piece, received, retried=piece.retried)
+                insert(connection, piece, received, retried=piece.retried)
                 connection.execute(
                     "UPDATE turns SET attempts = ? WHERE seq = (SELECT seq FROM requests WHERE id = ?)",
                     (attempts, piece.id),
@@ -302,104 +288,11 @@ class Inbox:
         )
 
 
-def _insert(connection: sqlite3.Connection, request: Accepted, received: int, *, retried: bool) -> None:
-    connection.execute(
-        f"INSERT INTO requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed column names
-        (
-            request.id,
-            request.signal,
-            request.content_encoding,
-            json.dumps(request.headers),
-            request.body,
-            received,
-            request.workspace,
-            request.sender,
-            request.digest,
-            request.items,
-            retried,
-            request.environment,
-        ),
-    )
-    _remember(connection, request.digest, received)
-
-
-def _remember(connection: sqlite3.Connection, digest: bytes, at: int) -> None:
-    connection.execute(
-        "INSERT INTO digests VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", (digest, at)
-    )
-
-
-def _fetched(connection: sqlite3.Connection, seq: int) -> Claimed:
-    """The request of a turn; one whose row cannot be read is a damaged one, and stops no other."""
-    try:
-        row = connection.execute(
-            f"SELECT {_COLUMNS}, (SELECT attempts FROM turns WHERE turns.seq = requests.seq)"  # noqa: S608 - fixed column names
-            " FROM requests WHERE seq = ?",
-            (seq,),
-        ).fetchone()
-        return Claimed(request=_request(row), attempts=row[12])
-    except (sqlite3.OperationalError, ValueError, TypeError) as error:
-        # text that is no UTF-8, JSON that is none, a value of another type: the disk changed it
-        log.warning("request %d of the inbox is damaged: %s", seq, error)
-        return _damaged(connection, seq)
-
-
-def _damaged(connection: sqlite3.Connection, seq: int) -> Claimed:
-    """What is left of a row: it can be set aside and let go of, under an id of its own."""
-    name = f"damaged-{seq}"
-    connection.execute("UPDATE requests SET id = ? WHERE seq = ?", (name, seq))
-    (body,) = connection.execute("SELECT CAST(body AS BLOB) FROM requests WHERE seq = ?", (seq,)).fetchone()
-    items, received, attempts, sender = connection.execute(
-        "SELECT items, received, attempts, CAST(sender AS BLOB) FROM turns WHERE seq = ?", (seq,)
-    ).fetchone()
-    request = Accepted(
-        id=name,
-        signal="logs",
-        content_encoding="",
-        headers={"content-type": "none, since its row was damaged on the disk"},
-        body=body if isinstance(body, bytes) else b"",
-        received=received if isinstance(received, int) else time.time_ns(),
-        sender=(sender or b"").decode("utf-8", "replace"),
-        items=items if isinstance(items, int) and items > 0 else 1,
-    )
-    return Claimed(request=request, attempts=attempts if isinstance(attempts, int) else 0)
-
-
-def _let_go(connection: sqlite3.Connection, request: str, lease: str) -> int | None:
-    """Drop a request that is held under this lease; when it was received, or ``None`` where it is not."""
-    gone = connection.execute(
-        "DELETE FROM requests WHERE id = ? AND EXISTS"
-        " (SELECT 1 FROM turns WHERE turns.seq = requests.seq AND lease = ?) RETURNING received",
-        (request, lease),
-    ).fetchone()
-    return None if gone is None else int(gone[0])
-
-
 def _items_by_sender(entries: Sequence[Entry]) -> Counter[str]:
     found: Counter[str] = Counter()
     for entry in entries:
         found[entry.sender] += entry.items
     return found
-
-
-def _request(row: tuple[object, ...]) -> Accepted:
-    return msgspec.convert(
-        {
-            "id": row[0],
-            "signal": row[1],
-            "content_encoding": row[2],
-            "headers": json.loads(str(row[3])),
-            "body": row[4],
-            "received": row[5],
-            "workspace": row[6],
-            "sender": row[7],
-            "digest": row[8],
-            "items": row[9],
-            "retried": bool(row[10]),
-            "environment": row[11],
-        },
-        Accepted,
-    )
 
 
 def _started(pid: int) -> str:
