@@ -233,6 +233,15 @@ class NodeView(_Answer, frozen=True):
     up: bool
 
 
+class QuarantineView(_Answer, frozen=True):
+    """Items that could not be stored, of one reason; ``message`` says it of one of them."""
+
+    reason: str
+    message: str
+    items: int
+    last: int  # received, ns
+
+
 class Account(_Answer, frozen=True):
     """What became of every item of one sender, and how fast its items come and go.
 
@@ -273,7 +282,7 @@ class SendersAnswer(_Answer, frozen=True):
     nodes: tuple[NodeView, ...]
     tally: dict[str, int]  # received, refused, inbox, new, already, variant, quarantined, discarded metrics
     refused: tuple[tuple[str, int, int], ...]  # reason, items, last ns
-    quarantine: tuple[tuple[str, int, int], ...]  # reason, items, the last (ns)
+    quarantine: tuple[QuarantineView, ...]
     outages: tuple[tuple[int, int, str], ...]
     pending_requests: int
     pending_items: int

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from celery import Celery
 from kombu import Exchange, Queue
+from redis import Redis as StrictRedis
 
 from tests.node.harness import RunningNode, until
 from tests.node.otlp import PROTOBUF, request, span
@@ -127,3 +128,32 @@ def test_a_refused_login_is_told_in_one_line_with_the_remedy_and_holds_nothing_u
     assert 1 == len(lines)
     assert "set the user, password and vhost of THROUGHLINE_BROKER_URL" in lines[0]
     assert "Traceback" not in node.log.read_text()
+
+
+def test_f11_f12_f31_a_redis_that_flaps_forgets_and_is_full_costs_nothing_but_hints(tmp_path: Path) -> None:
+    broker = Redis().start()
+    node = RunningNode(tmp_path / "node", THROUGHLINE_BROKER_URL=broker.url, THROUGHLINE_NODE="n1")
+    try:
+        node.start()
+        until(_connected(node, broker.port), what="the worker at the broker")
+        for number in range(1, 5):  # dead and back again, each time under load
+            broker.halt(signal.SIGKILL)
+            _send(node, 2 * number)
+            broker.start()
+            _send(node, 2 * number + 1)
+        with closing(StrictRedis.from_url(broker.url)) as client:
+            client.flushall()
+            _send(node, 10)
+            until(lambda: _found(node, 10), what="found after everything was wiped")
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "1")
+            _send(node, 11)
+            until(lambda: _found(node, 11), what="found while Redis takes nothing")
+            client.config_set("maxmemory", "0")
+        until(_connected(node, broker.port), what="the worker at the broker in the end")
+        _ticks(node, broker)
+        tally = node.get("/api/v1/senders")["tally"]
+        assert (10, 10, 0) == (tally["received"], tally["new"], tally["inbox"])
+    finally:
+        node.stop()
+        broker.stop()

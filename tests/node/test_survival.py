@@ -51,9 +51,9 @@ class _Loader(threading.Thread):
         self.join(60)
 
 
-def _kill(node: RunningNode, role: str, seed: int) -> None:
+def _kill(node: RunningNode, role: str, seed: int, kills: int) -> None:
     chance = random.Random(seed)
-    for _ in range(KILLS):
+    for _ in range(kills):
         until(lambda: node.processes(role), what=f"a running {role}")
         time.sleep(chance.uniform(0.0, 1.5))  # the moment of the kill is what is random here
         node.kill(role)
@@ -69,11 +69,20 @@ def _stored(node: RunningNode) -> Counter[str]:
 
 
 def test_fifty_kills_of_worker_and_of_receiver_lose_and_double_nothing(tmp_path: Path) -> None:
+    _survives(tmp_path, KILLS)
+
+
+@pytest.mark.soak
+def test_a_thousand_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    _survives(tmp_path, 500)  # of each
+
+
+def _survives(tmp_path: Path, kills: int) -> None:
     node = RunningNode(tmp_path / "node").start()
     try:
         loaders = [_Loader(node, number) for number in (1, 2)]
         killers = [
-            threading.Thread(target=_kill, args=(node, role, seed))
+            threading.Thread(target=_kill, args=(node, role, seed, kills))
             for seed, role in enumerate(("worker", "receiver"))
         ]
         for thread in [*loaders, *killers]:

@@ -76,7 +76,7 @@ def clean(found: Any, levels: int = MAX_DEPTH) -> Value:
             raise _deep(MAX_DEPTH)
         if kind is list:
             return [clean(one, levels - 1) for one in found]
-        return {clean(key): clean(one, levels - 1) for key, one in found.items()}
+        return {str(clean(key)): clean(one, levels - 1) for key, one in found.items()}
     return found
 
 

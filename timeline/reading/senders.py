@@ -6,7 +6,7 @@ import time
 
 from django.db.models import Max, Sum
 
-from timeline.answers import Account, NodeView, SendersAnswer, SenderView
+from timeline.answers import Account, NodeView, QuarantineView, SendersAnswer, SenderView
 from timeline.inbox.inbox import Inbox
 from timeline.models import Node, Outage, Quarantined, Refusal, Sender
 from timeline.reading.accounting import BESIDE, PARTS, summed
@@ -47,8 +47,10 @@ def senders(inbox: Inbox, node: str, *, workspace: str = "main") -> SendersAnswe
         tally=_tally(accounts.total),
         refused=tuple((row["reason"], row["n"], row["at"]) for row in refused.order_by("-at")),
         quarantine=tuple(
-            (row["reason"], row["n"], row["at"])
-            for row in kept.values("reason").annotate(n=Sum("items"), at=Max("at")).order_by("-at")
+            QuarantineView(reason=row["reason"], message=row["message"], items=row["n"], last=row["last"])
+            for row in kept.values("reason")
+            .annotate(n=Sum("items"), last=Max("at"), message=Max("message"))
+            .order_by("-last")
         ),
         outages=tuple(Outage.objects.order_by("-end").values_list("start", "end", "reason")[:_SHOWN]),
         pending_requests=backlog.requests + sum(other.requests for other in others),

@@ -18,7 +18,7 @@ from timeline.ingest.encode import events_body, is_json, otlp_body
 from timeline.ingest.otlp_messages import AnyValue
 from timeline.ingest.parsed import Parsed
 from timeline.ingest.request import Accepted, digest_of
-from timeline.ingest.values import loads
+from timeline.ingest.values import clean, loads
 from timeline.redaction.rules import GONE, Redaction
 
 UNREADABLE: Final = "[not kept: it could not be read]"
@@ -89,7 +89,7 @@ def redacted_record(record: tapped.Record, redaction: Redaction) -> tapped.Recor
         **texts,
         key=key if isinstance(key, str) else "",
         tracestate=redaction.text(record.tracestate),
-        body=redaction.body(record.body),
+        body=redaction.body(clean(record.body)),
         attributes=_mapping(record.attributes, redaction),
     )
 
@@ -103,7 +103,7 @@ def redacted_row(row: rows.Row, redaction: Redaction) -> rows.Row:
     return msgspec.structs.replace(
         row,
         **texts,
-        body=redaction.body(row.body),
+        body=redaction.body(clean(row.body)),
         attributes=_mapping(row.attributes, redaction),
     )
 
