@@ -79,13 +79,13 @@ def read(headers: dict[str, str], body: bytes, *, max_items: int) -> Batch:
         if not isinstance(found, list):
             raise MalformedPayload("a batch is a JSON array of events", remedy=_REMEDY)
         check_count(len(found), max_items)
-        return _judged(found)
+        return _judged(found, _as_written(body, found))
     if media.startswith(_STRUCTURED):
         _only_json(media, _STRUCTURED)
         found = _json(body)
         if not isinstance(found, dict):
             raise MalformedPayload("a structured event is a JSON object", remedy=_REMEDY)
-        return _judged([found])
+        return _judged([found], [_as_written(body, found)])
     missing = [name for name in _REQUIRED if f"ce-{name}" not in headers]
     if missing:
         raise UnsupportedPayload(
@@ -180,14 +180,29 @@ def _json(body: bytes) -> Any:
     return loads(body, max_depth=_ENVELOPE_DEPTH)
 
 
-def _judged(found: list[Any]) -> Batch:
+def _as_written(body: bytes, found: Any) -> Any:
+    """The same before lone surrogates were replaced, where there may be any: attributes must not hold them."""
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return found
+    return loads(body, max_depth=_ENVELOPE_DEPTH, cleaned=False)
+
+
+def _judged(found: list[Any], written: list[Any]) -> Batch:
     drafts, refused = [], []
-    for position, one in enumerate(found):
+    for position, (one, raw) in enumerate(zip(found, written, strict=True)):
         try:
+            if raw is not one:
+                _check_text(raw)
             drafts.append((position, _structured(one)))
         except _BadEventError as error:
             refused.append(refuse(position, error.verdict, msgspec.json.encode(one)))
     return Batch(len(found), drafts, refused)
+
+
+def _check_text(raw: Any) -> None:
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        if name != "data" and type(value) is str and _FORBIDDEN.search(value):
+            raise _BadEventError("bad_attribute", f"attribute {name[:40]!r} holds a forbidden character")
 
 
 def _structured(found: Any) -> Draft:

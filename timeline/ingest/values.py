@@ -29,17 +29,19 @@ def whole(number: int) -> int | str:
     return number if _LOW <= number <= _HIGH else str(number)
 
 
-def loads(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+def loads(body: bytes, *, max_depth: int = MAX_DEPTH, cleaned: bool = True) -> Any:
     """JSON as Python values, cleaned of what JSON readers let through.
 
     Integers beyond 64 bits and numbers beyond a double become their exact text, ``NaN`` and
-    ``Infinity`` their names, lone surrogates U+FFFD; of a repeated key the last is kept.
-    Raises ``MalformedPayload`` for anything else that is no JSON, ``TooLarge`` for nesting
+    ``Infinity`` their names, lone surrogates U+FFFD; of a repeated key the last is kept. Not ``cleaned``, lone
+    surrogates stay, for whoever has to refuse them. Raises ``MalformedPayload`` for anything else that is no JSON, ``TooLarge`` for nesting
     deeper than ``max_depth``.
     """
     bounded(body)
     try:
-        return clean(_parsed(body), max_depth)
+        found = _parsed(body)
+        safe = clean(found, max_depth)
+        return safe if cleaned else found
     except RecursionError:
         raise _deep(max_depth) from None
 
