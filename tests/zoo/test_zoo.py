@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -178,7 +179,7 @@ def assert_door(answer: dict[str, Any]) -> None:
 def test_a_chain_and_a_chord_are_rebuilt_to_one_story(
     broker: str, redis: str, node: RunningNode, request: pytest.FixtureRequest
 ) -> None:
-    order = f"o-canvas-{broker}"
+    order = f"o-canvas-{broker}-{uuid.uuid4().hex[:6]}"  # told anew where the test is run again
     said = run(
         "tests.zoo.canvas", sys.executable, request.getfixturevalue(broker), redis, node.receiver, order
     )
@@ -187,6 +188,8 @@ def test_a_chain_and_a_chord_are_rebuilt_to_one_story(
     answer = node.get(f"/api/v1/entities/order/{order}/timeline?expand=true")
     told = Counter({tuple(cells): int(often) for *cells, often in expected.rows(canvas.HOPS, head=0)})
     assert told == Counter(facts(hop, order) for hop in answer["hops"])
+    # the task's id would tie the two sides together as well: it must be the context that did
+    assert {hop["joined_by"] for hop in answer["hops"]} <= {"parent", "link"}
     entries = {entry["fact"]: entry for entry in answer["entries"]}
     for last, causes in canvas.CAUSES.items():
         (entry,) = (one for one in entries.values() if one["what"] == last)
