@@ -43,6 +43,7 @@ class Delivery:
     more: Mapping[str, Any] | None = None
     _came: Context | None = field(default=None, init=False, repr=False)
     _creation: SpanContext | None = field(default=None, init=False, repr=False)
+    _told: Attributes | None = field(default=None, init=False, repr=False, compare=False)
 
     def context(self) -> Context:
         """A context with the span, baggage and entities the message came with, and nothing else."""
@@ -125,6 +126,14 @@ def content(
 
 def coordinates(found: Attributes, system: str, delivery: Delivery) -> None:
     """Put in everything that tells this delivery from others, its consumer group included."""
+    told = delivery._told
+    if told is None:  # said again of its link, its handling and its settling
+        told = delivery._told = {}
+        _coordinates(told, system, delivery)
+    found.update(told)
+
+
+def _coordinates(found: Attributes, system: str, delivery: Delivery) -> None:
     headers = delivery.headers
     content(found, system, delivery.key, delivery.body_size, delivery.tombstone, headers)
     found[semconv.THROUGHLINE_MESSAGE_HEADER_BYTES] = headers.size

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ from tests.node.harness import ROOT, RunningNode
 from tests.servers.kafka import Kafka
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
-from tests.zoo import expected
+from tests.zoo import canvas, expected
 from tests.zoo.environment import stock_python
 from tests.zoo.story import GROUPS
 from tests.zoo.styles import Style, styles
@@ -59,7 +60,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
 @pytest.fixture(scope="module")
 def told(request: pytest.FixtureRequest, node: RunningNode) -> Iterator[dict[str, Future[dict[str, Any]]]]:
     """By style what its teller says, of every style that this run asks for."""
-    asked = [item.callspec.params["style"] for item in request.session.items if item.path == request.path]
+    asked = [
+        item.callspec.params["style"]
+        for item in request.session.items
+        if item.path == request.path and "style" in item.callspec.params
+    ]
     brokers = {name: request.getfixturevalue(name) for name in {STYLES[style].broker for style in asked}}
     stock = stock_python() if any(STYLES[style].stock for style in asked) else ""
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -78,11 +83,15 @@ def order_of(style: str) -> str:
 
 def tell(style: Style, python: object, brokers: dict[str, str], node: RunningNode) -> dict[str, Any]:
     """Have the story told in this style, in a process of its own."""
+    return run(
+        "tests.zoo.emit", python, style.name, brokers[style.broker], node.receiver, order_of(style.name)
+    )
+
+
+def run(module: str, python: object, *arguments: str) -> dict[str, Any]:
+    """What a teller prints."""
     done = subprocess.run(
-        [
-            *(str(python), "-m", "tests.zoo.emit"),
-            *(style.name, brokers[style.broker], node.receiver, order_of(style.name)),
-        ],
+        [str(python), "-m", module, *arguments],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": ""},  # ours is not the shop's
         capture_output=True,
@@ -164,3 +173,27 @@ def assert_door(answer: dict[str, Any]) -> None:
             assert fnmatchcase(entry["what"], what)
             entry = entries.get(entry["parent"])
         assert entry is None
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq", "redis"])
+def test_a_chain_and_a_chord_are_rebuilt_to_one_story(
+    broker: str, redis: str, node: RunningNode, request: pytest.FixtureRequest
+) -> None:
+    order = f"o-canvas-{broker}-{uuid.uuid4().hex[:6]}"  # told anew where the test is run again
+    said = run(
+        "tests.zoo.canvas", sys.executable, request.getfixturevalue(broker), redis, node.receiver, order
+    )
+    assert {} == said["losses"]
+    node.drained()
+    answer = node.get(f"/api/v1/entities/order/{order}/timeline?expand=true")
+    told = Counter({tuple(cells): int(often) for *cells, often in expected.rows(canvas.HOPS, head=0)})
+    assert told == Counter(facts(hop, order) for hop in answer["hops"])
+    # the task's id would tie the two sides together as well: it must be the context that did
+    assert {hop["joined_by"] for hop in answer["hops"]} <= {"parent", "link"}
+    entries = {entry["fact"]: entry for entry in answer["entries"]}
+    for last, causes in canvas.CAUSES.items():
+        (entry,) = (one for one in entries.values() if one["what"] == last)
+        for what in causes:
+            entry = entries[entry["parent"]]
+            assert what == entry["what"]
+        assert entry["parent"] not in entries

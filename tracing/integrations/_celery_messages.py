@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,15 @@ from tracing.headers import Headers, text
 from tracing.integrations import _amqp
 from tracing.integrations._clients import Address, Clients, carried, messaging
 from tracing.spans import Delivery, Messaging, Sending
+
+# headers that every task has (Celery's message protocol, version 2): most of a message's, and none of ours
+_CELERYS = frozenset(
+    (
+        *("lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit"),
+        *("root_id", "parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result"),
+        *("replaced_task_nesting", "stamped_headers", "stamps"),
+    )
+)
 
 
 def _address(app: Any) -> Address:
@@ -35,37 +44,32 @@ def spans(app: Any) -> Messaging:
     return clients.of(app)
 
 
-class _Publishing:
-    """One call that publishes a task: its span, once the message is made."""
+class publishing:  # noqa: N801  used like a statement, as contextlib.suppress is
+    """Inside, the next task that is published gets a send span, which ends here: as failed where it failed."""
+
+    __slots__ = ("_token", "app", "event", "sending")
 
     def __init__(self, app: Any, event: Envelope | None) -> None:
         self.app, self.event = app, event
         self.sending: Sending | None = None
+        self._token: Token[publishing | None] | None = None
+
+    def __enter__(self) -> None:
+        outer = _publishing.get()
+        # within ``apply_async`` the outer one makes the span: it knows the event
+        if outer is None or outer.sending is not None:
+            self._token = _publishing.set(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            _publishing.reset(self._token)
+            if self.sending is not None:
+                self.sending.end(error=error)
 
 
-_publishing: ContextVar[_Publishing | None] = ContextVar("throughline-celery-publishing", default=None)
-
-
-@contextmanager
-def publishing(app: Any, event: Envelope | None) -> Iterator[None]:
-    """Inside, the next task that is published gets a send span, which ends here: as failed where it failed."""
-    outer = _publishing.get()
-    if outer is not None and outer.sending is None:
-        yield  # of ``apply_async``, which knows the event
-        return
-    here = _Publishing(app, event)
-    token = _publishing.set(here)
-    try:
-        yield
-    except BaseException as error:
-        if here.sending is not None:
-            here.sending.end(error=error)
-        raise
-    else:
-        if here.sending is not None:
-            here.sending.end()
-    finally:
-        _publishing.reset(token)
+_publishing: ContextVar[publishing | None] = ContextVar("throughline-celery-publishing", default=None)
 
 
 def listen() -> None:
@@ -80,19 +84,20 @@ def _before_publish(
     if here is None or here.sending is not None:
         return
     with guarded("celery publish"):
-        context = _carried(headers)
+        names = _names(headers)
+        context = Headers([(name, headers[name]) for name in names])
         destination = _amqp.destination(getattr(exchange, "name", exchange), routing_key)
         more = _attributes(sender, headers.get("id"), headers.get("root_id"))
         here.sending = spans(here.app).send(destination, context, event=here.event, more=more)
         here.sending.span.update_name(f"send {sender}")
-        for name in _names(headers):
+        for name in names:
             del headers[name]
         headers.update(context)
 
 
 def _names(table: Mapping[Any, Any] | None) -> list[Any]:
-    """Which of a message's headers are no business of Celery's, which has twenty of its own."""
-    return [name for name in table or () if carried(text(name).lower())]
+    """Which of a message's headers are context, event or dead letter."""
+    return [name for name in table or () if name not in _CELERYS and carried(text(name).lower())]
 
 
 def _carried(table: Mapping[Any, Any] | None) -> Headers:
@@ -101,14 +106,12 @@ def _carried(table: Mapping[Any, Any] | None) -> Headers:
 
 
 def _attributes(task: object, task_id: object, root_id: object) -> dict[str, Any]:
-    return {semconv.CELERY_TASK_NAME: str(task)} | {
-        key: str(value)
-        for key, value in (
-            (semconv.MESSAGING_MESSAGE_ID, task_id),
-            (semconv.MESSAGING_MESSAGE_CONVERSATION_ID, root_id),
-        )
-        if value
-    }
+    found = {semconv.CELERY_TASK_NAME: str(task)}
+    if task_id:
+        found[semconv.MESSAGING_MESSAGE_ID] = str(task_id)
+    if root_id:
+        found[semconv.MESSAGING_MESSAGE_CONVERSATION_ID] = str(root_id)
+    return found
 
 
 def delivery_of(request: Any, task: str) -> Delivery:
