@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -13,6 +14,7 @@ from tests.faults.watching import watching
 from tests.node.harness import RunningNode, until
 
 pytestmark = [pytest.mark.server]
+_tries = itertools.count(1)
 
 
 def _kill_workers(node: RunningNode, kills: int, seed: int, killed: list[float]) -> None:
@@ -29,14 +31,14 @@ def _kill_cluster(bench: Bench, kills: int, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(kills):
         bench.proxy.bulk_came.clear()
-        assert bench.proxy.bulk_came.wait(60), "no bulk came"
+        assert bench.proxy.bulk_came.wait(180), "no bulk came"
         time.sleep(chance.uniform(0.0, 0.3))  # as above
         bench.cluster.kill()
         bench.cluster.start()
 
 
 def _die(bench: Bench, *, clusters: int, workers: int) -> None:
-    ledger = bench.ledger(f"kills-{clusters}")
+    ledger = bench.ledger(f"kills-{clusters}-{next(_tries)}")  # a second try finds the facts of the first
     killed: list[float] = []
     began = time.monotonic()
     with watching(bench.node) as watch:

@@ -85,6 +85,8 @@ def test_log_lines_are_json_objects(telling: RunningNode) -> None:
 
 def test_own_spans_are_facts_and_tell_nothing_of_themselves(telling: RunningNode) -> None:
     node = telling
+    # receiver and worker tell of work for others only
+    assert 200 == node.send("/v1/traces", request("shop", [span(0x0F1, 1)]), PROTOBUF)
 
     def services() -> set[str]:
         found = node.get("/api/v1/search?q=service:throughline*&range=1h&limit=200")
