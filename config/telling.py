@@ -81,15 +81,14 @@ def spans(role: str) -> None:
     """Begin to make spans of our own, where a share of them is asked for."""
     from django.conf import settings
 
+    from timeline.management.commands_of import near
     from timeline.telemetry import spans as own
 
     values = settings.THROUGHLINE
-    host = values["THROUGHLINE_RECEIVER_HOST"]
-    near = "127.0.0.1" if host in ("0.0.0.0", "::", "localhost") else host  # noqa: S104 - every address, so loopback too
     own.begin(
         role,
         share=values["THROUGHLINE_OWN_TRACES"],
-        endpoint=f"http://{f'[{near}]' if ':' in near else near}:{values['THROUGHLINE_RECEIVER_PORT']}",
+        endpoint=f"http://{near(values['THROUGHLINE_RECEIVER_HOST'])}:{values['THROUGHLINE_RECEIVER_PORT']}",
         key=values["THROUGHLINE_OWN_KEY"],
         node=values["THROUGHLINE_NODE"],
     )

@@ -43,9 +43,7 @@ def replay(row: Quarantined, inbox: Inbox, redactions: Redactions, *, who: str) 
     The inbox comes first; ended between the two, a second try on the same node finds it there.
     """
     with transaction.atomic():
-        held = kept(row.workspace).select_for_update().filter(pk=row.pk).first()
-        if held is None:
-            raise Rejected("somebody has decided on this already")
+        held = _held(row)
         if not replayable(held):
             raise Rejected(
                 "only its bytes were kept, not a request", remedy="correct the sender and send it again"
@@ -66,9 +64,7 @@ def discard(row: Quarantined, inbox: Inbox, *, why: str, who: str) -> None:
     if not why:
         raise Rejected("a reason is wanted", remedy="say in a few words why nobody needs it")
     with transaction.atomic():
-        held = kept(row.workspace).select_for_update().filter(pk=row.pk).first()
-        if held is None:
-            raise Rejected("somebody has decided on this already")
+        held = _held(row)
         inbox.account(
             [
                 Entry(sender=held.sender, what="quarantined", items=-held.items, reason=held.reason),
@@ -85,6 +81,14 @@ def discard(row: Quarantined, inbox: Inbox, *, why: str, who: str) -> None:
 def all_of(reason: str, workspace: str = "main") -> Iterator[Quarantined]:
     """What is kept for one reason, oldest first, at most a thousand."""
     yield from kept(workspace).filter(reason=reason).order_by("at", "position")[:AT_ONCE]
+
+
+def _held(row: Quarantined) -> Quarantined:
+    """The row, for this transaction alone; raises ``Rejected`` where it was decided on."""
+    held = kept(row.workspace).select_for_update().filter(pk=row.pk).first()
+    if held is None:
+        raise Rejected("somebody has decided on this already")
+    return held
 
 
 def _again(row: Quarantined, redactions: Redactions) -> Accepted:

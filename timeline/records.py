@@ -21,7 +21,9 @@ from timeline.errors import QueueUnavailable
 from timeline.ingest.entities import Rules
 from timeline.ingest.identity import placed
 from timeline.ingest.request import Accepted, BadItem
-from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Sender, Token
+from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Refusal, Sender, Token
+
+_MINUTE = 60 * 10**9
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -66,6 +68,38 @@ def keep(
             _senders(new)
     except Error as error:
         raise _away(error) from error
+
+
+def refused(
+    *,
+    sender: str,
+    signal: str,
+    reason: str,
+    message: str,
+    items: int,
+    first: int,
+    last: int,
+    workspace: str = "main",
+    sample: bytes = b"",
+) -> None:
+    """Add refused items to the row of their minute and reason, which keeps the first message and sample; times
+    in ns. Raises the database's own error."""
+    row, made = Refusal.objects.get_or_create(
+        minute=first - first % _MINUTE,
+        workspace=workspace,
+        sender=sender[:100],
+        signal=signal,
+        reason=reason,
+        defaults={
+            "message": message[:1000],
+            "items": items,
+            "first": first,
+            "last": last,
+            "sample": sample,
+        },
+    )
+    if not made:
+        Refusal.objects.filter(pk=row.pk).update(items=F("items") + items, last=last)
 
 
 def workspaces() -> list[str]:

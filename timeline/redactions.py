@@ -38,7 +38,7 @@ class Redactions(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="redaction", daemon=True)
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[tuple[Rule, ...], Redaction | None]] | None = None
+        self._known: dict[str, Redaction] | None = None  # by workspace
         self._asked = 0.0
         self._hits: Counter[int] = Counter()
         self._stop_asked = threading.Event()
@@ -52,13 +52,13 @@ class Redactions(threading.Thread):
         known = self._known
         if known is None or time.monotonic() - self._asked > FRESH:
             known = self._read()
-        return known[workspace][1] if workspace in known else None
+        return known.get(workspace)
 
     def remembered(self, workspace: str) -> Redaction | None:
         """The rules known last, without asking anybody; raises ``QueueUnavailable`` where none were ever read."""
         if self._known is None:
             raise QueueUnavailable("the redaction rules are not read yet")
-        return self._known[workspace][1] if workspace in self._known else None
+        return self._known.get(workspace)
 
     def stop(self) -> None:
         """Write what is left, then end."""
@@ -77,9 +77,8 @@ class Redactions(threading.Thread):
     def write(self) -> None:
         """Write the counts; while the database is away they wait."""
         with self._lock:
-            for _, redaction in (self._known or {}).values():
-                if redaction is not None:
-                    self._hits.update(redaction.counted())
+            for redaction in (self._known or {}).values():
+                self._hits.update(redaction.counted())
             hits, self._hits = self._hits, Counter()
         now = time.time_ns()
         try:
@@ -96,7 +95,7 @@ class Redactions(threading.Thread):
             with self._lock:
                 self._hits.update(hits)
 
-    def _read(self) -> dict[str, tuple[tuple[Rule, ...], Redaction | None]]:
+    def _read(self) -> dict[str, Redaction]:
         with self._lock:
             if self._known is not None and time.monotonic() - self._asked <= FRESH:
                 return self._known
@@ -116,18 +115,17 @@ class Redactions(threading.Thread):
             return self._known
 
     def _renewed(
-        self,
-        old: dict[str, tuple[tuple[Rule, ...], Redaction | None]],
-        found: dict[str, tuple[tuple[Rule, ...], bytes]],
-    ) -> dict[str, tuple[tuple[Rule, ...], Redaction | None]]:
-        new: dict[str, tuple[tuple[Rule, ...], Redaction | None]] = {}
-        for workspace, (rules, salt) in found.items():
-            if workspace in old and old[workspace][0] == rules:
-                new[workspace] = old[workspace]
-            else:
-                new[workspace] = (rules, Redaction(rules, salt))
-        for workspace, (_, redaction) in old.items():
-            if redaction is not None and new.get(workspace, (None, None))[1] is not redaction:
+        self, old: dict[str, Redaction], found: dict[str, tuple[tuple[Rule, ...], bytes]]
+    ) -> dict[str, Redaction]:
+        """What is in force now; where the rules are the same it goes on, since it learns the texts it meets."""
+        new = {
+            workspace: old[workspace]
+            if workspace in old and old[workspace].rules == rules
+            else Redaction(rules, salt)
+            for workspace, (rules, salt) in found.items()
+        }
+        for workspace, redaction in old.items():
+            if new.get(workspace) is not redaction:
                 self._hits.update(redaction.counted())
         return new
 

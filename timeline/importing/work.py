@@ -19,20 +19,19 @@ from typing import Final
 
 import msgspec
 
+from timeline import records
 from timeline.errors import BadQuery
 from timeline.importing.mapping import BadRowError, Mapping, row_of
 from timeline.importing.reading import Record
 from timeline.inbox.books import Entry
 from timeline.inbox.inbox import Inbox
 from timeline.inbox.room import wait_for_room
-from timeline.ingest.request import Accepted
+from timeline.ingest.request import Accepted, digest_of
 from timeline.ingest.rows import MEDIA, Row, Rows, encode
-from timeline.models import Refusal
 from timeline.redaction.requests import redacted_row
 from timeline.redaction.rules import Redaction
 
 PART: Final = 1_000  # rows of one request
-_MINUTE: Final = 60 * 10**9
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS state (
     one INTEGER PRIMARY KEY, file TEXT, rows INTEGER, refused INTEGER, first INTEGER, last INTEGER
@@ -176,7 +175,7 @@ class Import:
 
     def _request(self, rows: list[Row]) -> Accepted:
         body = encode(Rows(name=self._mapping.name, rows=rows))
-        return Accepted(
+        request = Accepted(
             id=secrets.token_hex(8),
             signal="rows",
             content_encoding="",
@@ -184,9 +183,9 @@ class Import:
             body=body,
             received=0,
             sender=self._sender,
-            digest=hashlib.sha256(b"rows" + body).digest(),
             items=len(rows),
         )
+        return msgspec.structs.replace(request, digest=digest_of(request))
 
 
 def preview(found: Iterable[Record], mapping: Mapping, rows: int) -> Iterator[Row | Refused]:
@@ -208,18 +207,13 @@ def _noted(sender: str, refused: list[Refused], now: int) -> None:
     for each in refused:
         by_reason.setdefault(each.reason, []).append(each)
     for reason, found in by_reason.items():
-        row, _ = Refusal.objects.get_or_create(
-            minute=now - now % _MINUTE,
+        records.refused(
             sender=sender,
             signal="rows",
             reason=reason,
-            defaults={
-                "message": f"line {found[0].line}: {found[0].message}"[:1000],
-                "first": now,
-                "last": now,
-                "sample": found[0].sample,
-            },
+            message=f"line {found[0].line}: {found[0].message}",
+            items=len(found),
+            first=now,
+            last=now,
+            sample=found[0].sample,
         )
-        row.items += len(found)
-        row.last = now
-        row.save(update_fields=["items", "last"])

@@ -98,6 +98,12 @@ def read(headers: dict[str, str], body: bytes, *, max_items: int) -> Batch:
         return Batch(1, [], [refuse(0, error.verdict, _as_sent(headers, body))])
 
 
+def tree(draft: Draft) -> dict[str, Any]:
+    """One event in the JSON format."""
+    name = "data_base64" if isinstance(draft.data, bytes) else "data"
+    return {**draft.attributes, name: draft.data}
+
+
 def fact(accepted: Accepted, rules: Rules, draft: Draft, position: int) -> Stored:
     """One event as a fact, named by its type and identified by source and id."""
     attributes, body = draft

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from timeline.domain import Stored
 from timeline.errors import UnsupportedPayload
 from timeline.ingest import cloudevents, otlp, otlp_json, rows, tapped, zipkin
 from timeline.ingest.compress import LIMIT, decompress
 from timeline.ingest.entities import Rules
 from timeline.ingest.environment import foreigners, verdict
-from timeline.ingest.facts import Walk, failed
+from timeline.ingest.facts import Walk, each
 from timeline.ingest.parsed import MAX_ITEMS, Parsed, judge_span, positions, refuse
 from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded, Inspection
 
@@ -102,16 +101,12 @@ def _read(accepted: Accepted, body: bytes, max_items: int) -> cloudevents.Batch:
 
 
 def _as_json(draft: cloudevents.Draft) -> bytes:
-    name = "data_base64" if isinstance(draft.data, bytes) else "data"
-    return msgspec.json.encode({**draft.attributes, name: draft.data})
+    return msgspec.json.encode(cloudevents.tree(draft))
 
 
 def _events(accepted: Accepted, batch: cloudevents.Batch, rules: Rules) -> Decoded:
-    facts: list[Stored] = []
-    poison: list[BadItem] = []
-    for position, draft in batch.drafts:
-        try:
-            facts.append(cloudevents.fact(accepted, rules, draft, position))
-        except Exception as error:  # noqa: BLE001  # one event never takes its neighbours along
-            poison.append(refuse(position, failed(error), _as_json(draft)))
-    return Decoded(facts=facts, poison=poison)
+    return each(
+        batch.drafts,
+        lambda position, draft: cloudevents.fact(accepted, rules, draft, position),
+        _as_json,
+    )

@@ -14,8 +14,7 @@ from timeline.ingest.parsed import Parsed
 from timeline.ingest.request import OURS, Accepted
 from timeline.ingest.values import loads
 
-BATCH: Final = "application/cloudevents-batch+json"
-_IDS: Final = frozenset(("traceId", "spanId", "parentSpanId"))
+_BATCH: Final = "application/cloudevents-batch+json"
 _PARTS: Final[dict[str, tuple[str, str, str]]] = {
     "traces": ("resource_spans", "scope_spans", "spans"),
     "logs": ("resource_logs", "scope_logs", "log_records"),
@@ -86,14 +85,7 @@ def is_json(accepted: Accepted) -> bool:
 
 def events_body(drafts: Sequence[cloudevents.Draft]) -> tuple[dict[str, str], bytes]:
     """Headers and body of a batch of events."""
-    return {"content-type": BATCH}, msgspec.json.encode([event_tree(draft) for draft in drafts])
-
-
-def event_tree(draft: cloudevents.Draft) -> dict[str, Any]:
-    """One event in the JSON format; absent data is left out."""
-    if draft.data is None:
-        return dict(draft.attributes)
-    return {**draft.attributes, "data_base64" if isinstance(draft.data, bytes) else "data": draft.data}
+    return {"content-type": _BATCH}, msgspec.json.encode([cloudevents.tree(draft) for draft in drafts])
 
 
 def otlp_body(parsed: Parsed, accepted: Accepted, keep: Keep = lambda position: True) -> bytes:
@@ -139,10 +131,14 @@ def _as_json(groups: Iterator[tuple[Any, str, list[tuple[Any, str, list[Any]]]]]
     resources, scopes, items = (_camel(name) for name in _PARTS[signal])
     tree = [
         {
-            "resource": _tree(resource),
+            "resource": otlp_json.tree(resource),
             "schemaUrl": url,
             scopes: [
-                {"scope": _tree(scope), "schemaUrl": scope_url, items: [_tree(item) for item in chosen]}
+                {
+                    "scope": otlp_json.tree(scope),
+                    "schemaUrl": scope_url,
+                    items: [otlp_json.tree(item) for item in chosen],
+                }
                 for scope, scope_url, chosen in found
             ],
         }
@@ -154,17 +150,3 @@ def _as_json(groups: Iterator[tuple[Any, str, list[tuple[Any, str, list[Any]]]]]
 def _camel(name: str) -> str:
     first, _, second = name.partition("_")
     return first + second.capitalize()
-
-
-def _tree(part: Any) -> Any:
-    return _hex(msgspec.to_builtins(part, builtin_types=(bytes,)))
-
-
-def _hex(found: Any) -> Any:
-    """Ids as OTLP JSON writes them."""
-    if isinstance(found, dict):
-        return {
-            key: value.hex() if key in _IDS and isinstance(value, bytes) else _hex(value)
-            for key, value in found.items()
-        }
-    return [_hex(one) for one in found] if isinstance(found, list) else found

@@ -6,7 +6,8 @@ of the content hash) is made once and shared.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeVar
 
 from timeline.domain import (
     Annotation,
@@ -44,6 +45,7 @@ from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded
 from timeline.search.fact_tokens import own_tokens, shared_tokens
 from tracing.semconv import EVENT_NAME
 
+_Item = TypeVar("_Item")
 MAX_LEAVES: Final = 200  # of a body; more are stored, but not each findable by its key
 _NAME_LENGTH: Final = 200
 _KINDS: Final[tuple[SpanKind, ...]] = (
@@ -254,6 +256,22 @@ class _Resource:
         )
         tokens = shared_tokens(resource, made, who) if dialect.tokens else ""
         return Shared(dialect, resource, who, made, self._group.schema_url, content_of(content, made), tokens)
+
+
+def each(
+    items: Iterable[tuple[int, _Item]],
+    make: Callable[[int, _Item], Stored],
+    data: Callable[[_Item], bytes],
+) -> Decoded:
+    """A fact of each item at its position; one that makes none is poison, and never takes its neighbours along."""
+    facts: list[Stored] = []
+    poison: list[BadItem] = []
+    for position, item in items:
+        try:
+            facts.append(make(position, item))
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this item's
+            poison.append(refuse(position, failed(error), data(item)))
+    return Decoded(facts=facts, poison=poison)
 
 
 def store(

@@ -40,6 +40,7 @@ from timeline.ingest.parsed import (
 from timeline.ingest.request import BadItem
 from timeline.ingest.values import bounded, finite, loads, whole
 
+_IDS: Final = frozenset(("traceId", "spanId", "parentSpanId"))
 _JSON_DEPTH: Final = 400  # a nested map takes four JSON levels for three messages
 _REMEDY: Final = "send OTLP JSON: an object with resourceSpans or resourceLogs"
 
@@ -111,13 +112,22 @@ def value(found: AnyValue | None, level: int) -> Value:
     return None
 
 
+def tree(part: Any) -> Any:
+    """A message, or a part of one, as its sender would write it: ids in hex, not in the base64 of other bytes."""
+    return _hex(msgspec.to_builtins(part, builtin_types=(bytes,)))
+
+
+def _hex(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {
+            key: value.hex() if key in _IDS and isinstance(value, bytes) else _hex(value)
+            for key, value in found.items()
+        }
+    return [_hex(one) for one in found] if isinstance(found, list) else found
+
+
 def _data(item: Any) -> bytes:
-    """The item as its sender would write it: ids in hex, not in the base64 of other bytes."""
-    tree = msgspec.to_builtins(item, builtin_types=(bytes,))
-    for key in ("traceId", "spanId", "parentSpanId"):
-        if key in tree:
-            tree[key] = tree[key].hex()
-    return msgspec.json.encode(tree)
+    return msgspec.json.encode(tree(item))
 
 
 JSON: Final = Dialect(attributes=attributes, value=value, data=_data)

@@ -73,5 +73,6 @@ def digest_of(accepted: Accepted) -> bytes:
 
 def intact(accepted: Accepted) -> bool:
     """Whether body and headers are what was accepted; imports had a digest of their own once."""
-    known = (digest_of(accepted), hashlib.sha256(accepted.signal.encode() + accepted.body).digest())
-    return len(accepted.digest) != len(known[0]) or accepted.digest in known
+    if len(accepted.digest) != hashlib.sha256().digest_size or accepted.digest == digest_of(accepted):
+        return True
+    return accepted.digest == hashlib.sha256(accepted.signal.encode() + accepted.body).digest()

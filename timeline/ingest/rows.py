@@ -15,10 +15,9 @@ import msgspec
 from timeline.domain import Attributes, Event, EventInfo, Stored, Value
 from timeline.errors import MalformedPayload
 from timeline.ingest.entities import Rules, entities_of
-from timeline.ingest.facts import failed, more_leaves, store
+from timeline.ingest.facts import each, more_leaves, store
 from timeline.ingest.identity import content_of
-from timeline.ingest.parsed import refuse
-from timeline.ingest.request import Accepted, BadItem, Decoded
+from timeline.ingest.request import Accepted, Decoded
 from timeline.ingest.values import clean
 
 MEDIA: Final = "application/vnd.throughline.rows+msgpack"
@@ -63,14 +62,11 @@ def read(accepted: Accepted, body: bytes, rules: Rules) -> Decoded:
         found = decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayload(f"these are no rows: {error}", remedy="import the file again") from error
-    facts: list[Stored] = []
-    poison: list[BadItem] = []
-    for position, row in enumerate(found.rows):
-        try:
-            facts.append(_fact(accepted, found.name, row, rules, position))
-        except Exception as error:  # noqa: BLE001  # one row never takes its neighbours along
-            poison.append(refuse(position, failed(error), encode(row)))
-    return Decoded(facts=facts, poison=poison)
+    return each(
+        enumerate(found.rows),
+        lambda position, row: _fact(accepted, found.name, row, rules, position),
+        encode,
+    )
 
 
 def _fact(accepted: Accepted, name: str, row: Row, rules: Rules, position: int) -> Stored:

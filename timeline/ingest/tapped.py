@@ -14,11 +14,10 @@ from timeline.domain import Attributes, Event, EventInfo, Message, Stored, Value
 from timeline.errors import MalformedPayload
 from timeline.ingest.cloudevents import origin_of, publisher
 from timeline.ingest.entities import Rules, entities_of
-from timeline.ingest.facts import failed, more_leaves, store
+from timeline.ingest.facts import each, more_leaves, store
 from timeline.ingest.identity import content_of
 from timeline.ingest.normalise import samples
-from timeline.ingest.parsed import refuse
-from timeline.ingest.request import Accepted, BadItem, Decoded
+from timeline.ingest.request import Accepted, Decoded
 from timeline.ingest.values import clean
 
 MEDIA: Final = "application/vnd.throughline.records+msgpack"
@@ -70,14 +69,11 @@ def read(accepted: Accepted, body: bytes, rules: Rules) -> Decoded:
         found = decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayload(f"these are no records: {error}", remedy="start the tap again") from error
-    facts: list[Stored] = []
-    poison: list[BadItem] = []
-    for position, record in enumerate(found.records):
-        try:
-            facts.append(_fact(accepted, found.cluster, record, rules, position))
-        except Exception as error:  # noqa: BLE001  # one record never takes its neighbours along
-            poison.append(refuse(position, failed(error), encode(record)))
-    return Decoded(facts=facts, poison=poison)
+    return each(
+        enumerate(found.records),
+        lambda position, record: _fact(accepted, found.cluster, record, rules, position),
+        encode,
+    )
 
 
 def _fact(accepted: Accepted, cluster: str, record: Record, rules: Rules, position: int) -> Stored:

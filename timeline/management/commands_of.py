@@ -30,6 +30,13 @@ def commands() -> dict[str, list[str]]:
     }
 
 
+def near(host: str) -> str:
+    """How this machine reaches an address it listens on."""
+    if host in ("0.0.0.0", "::", "localhost"):  # noqa: S104 - every address, so loopback too
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
 def receiver(host: str, port: int) -> list[str]:
     """The receiver's command line.
 

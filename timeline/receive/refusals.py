@@ -13,11 +13,10 @@ from typing import Final
 
 import msgspec
 from django.db import Error, close_old_connections
-from django.db.models import F
 
+from timeline import records
 from timeline.errors import QueueUnavailable
 from timeline.inbox.inbox import Entry, Inbox
-from timeline.models import Refusal
 
 log = logging.getLogger(__name__)
 _PERIOD: Final = 0.2  # seconds between writes
@@ -132,7 +131,17 @@ class Refusals(threading.Thread):
     def _keep(self, sums: dict[_Key, _Sum]) -> bool:
         try:
             for key, found in list(sums.items()):
-                _write(key, found)
+                records.refused(
+                    workspace=key.workspace,
+                    sender=key.sender,
+                    signal=key.signal,
+                    reason=key.reason,
+                    message=found.message,
+                    items=found.items,
+                    first=found.first,
+                    last=found.last,
+                    sample=found.sample,
+                )
                 del sums[key]
         except Error as error:
             log.warning("%d kinds of refusals wait for the database: %s", len(sums), error)
@@ -149,22 +158,3 @@ class Refusals(threading.Thread):
                     found.items += newer.items
                     found.last = newer.last
                 self._sums[key] = found
-
-
-def _write(key: _Key, found: _Sum) -> None:
-    row, made = Refusal.objects.get_or_create(
-        minute=key.minute,
-        workspace=key.workspace,
-        sender=key.sender,
-        signal=key.signal,
-        reason=key.reason,
-        defaults={
-            "message": found.message,
-            "items": found.items,
-            "first": found.first,
-            "last": found.last,
-            "sample": found.sample,
-        },
-    )
-    if not made:
-        Refusal.objects.filter(pk=row.pk).update(items=F("items") + found.items, last=found.last)

@@ -42,6 +42,8 @@ class Asking:
 
     def __init__(self, terms: Iterable[Term], salt: bytes) -> None:
         self._terms = tuple(terms)
+        # each alone, to tell whether it names a key; a rule that is looked up again was compiled here
+        self._alone = {term.rule.number: Redaction((term.rule,), salt) for term in self._terms}
         # what tells events apart is hashed by every rule, so every rule is looked through
         hashing = [msgspec.structs.replace(term.rule, action="hash") for term in self._terms]
         self._hashing = Redaction(hashing, salt) if hashing else None
@@ -87,12 +89,13 @@ class Asking:
         """
         named: list[str] = []
         unlooked: list[str] = []
+        keys = tuple(_keys(node, types))
         for term in self._in_force(window):
             rule = term.rule
             if rule.by == "detector":
                 if any(DETECTORS[rule.match].find(text)):
                     named.append(DETECTORS[rule.match].noun)
-            elif any(_names(rule, key) for key in _keys(node, types)):
+            elif any(self._alone[rule.number].named_by_path(key) for key in keys):
                 named.append(rule.match)
             else:
                 unlooked.append(rule.match)
@@ -108,11 +111,7 @@ class Asking:
     def _values(self, key: str, value: str) -> Iterator[str]:
         """What may stand for a value; any rule of an attribute may, where the key is not known."""
         assert self._hashing is not None  # noqa: S101 - asked only then
-        if (
-            self._whole
-            if not key
-            else self._hashing.named(key) or self._hashing.named(key.rpartition(".")[2])
-        ):
+        if self._hashing.named_by_path(key) if key else self._whole:
             yield self._hashing.hashed(value)
         if (inside := self._hashing.text(value)) != value:
             yield inside
@@ -124,11 +123,6 @@ class Asking:
 
 NOTHING: Final = Asking((), b"")
 """No rule was ever made."""
-
-
-def _names(rule: Rule, key: str) -> bool:
-    alone = Redaction((rule,), b"")
-    return (alone.named(key) or alone.named(key.rpartition(".")[2])) is not None
 
 
 def _keys(node: Node, types: Mapping[str, str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import Final, Literal, NamedTuple, cast
 
@@ -93,6 +93,10 @@ class Redaction:
                 self._rule_of[key] = found
             return found
 
+    def named_by_path(self, path: str) -> Rule | None:
+        """The first rule that names the last member of a path, or all of it, as ``body`` and ``value`` find it."""
+        return self.named(path.rpartition(".")[2]) or self.named(path)
+
     def value(self, key: str, value: Value, *, needed: bool = False) -> Value | object:
         """The value as it may be kept under ``key``, or ``GONE``.
 
@@ -144,14 +148,16 @@ class Redaction:
         text = as_text(value)
         if _HASHED.fullmatch(text):
             return value
-        self._hits[rule.number] += 1
-        if rule.action == "drop" and not needed:
-            return GONE
-        return self._stands_for(rule, text, needed)
+        stands = self._taken(rule, text, needed)
+        return GONE if rule.action == "drop" and not needed else stands
 
-    def _stands_for(self, rule: Rule, secret: str, needed: bool) -> str:
+    def _taken(self, rule: Rule, secret: str, needed: bool) -> str:
+        """What stands for a secret from now on; counted. Nothing, where it is dropped."""
+        self._hits[rule.number] += 1
         if rule.action == "hash" or needed:
             return self.hashed(secret)
+        if rule.action == "drop":
+            return ""
         return f"[masked {rule.match}]" if rule.by == "detector" else "[masked]"
 
     def _inside(self, key: str, value: Value, needed: bool, levels: int) -> Value | object:
@@ -168,14 +174,12 @@ class Redaction:
         if not levels:
             return GONE
         if isinstance(value, list):
-            return self._kept((self._member(key, "", one, needed, levels)) for one in value)
+            listed = [self._member(key, "", one, needed, levels) for one in value]
+            return [one for one in listed if one is not GONE]
         members = {
             self.key(name): self._member(key, name, one, needed, levels) for name, one in value.items()
         }
         return {name: one for name, one in members.items() if one is not GONE}
-
-    def _kept(self, values: Iterator[Value | object]) -> Value:
-        return [one for one in values if one is not GONE]
 
     def _member(self, key: str, name: str, value: Value, needed: bool, levels: int) -> Value | object:
         """A member of an object: rules name it alone, or with the path that leads to it."""
@@ -208,9 +212,7 @@ class Redaction:
         secret = match["secret"]
         if _HASHED.fullmatch(secret) or secret.startswith("[masked"):
             return match[0]
-        self._hits[rule.number] += 1
-        new = "" if rule.action == "drop" and not needed else self._stands_for(rule, secret, needed)
-        return match[0][: -len(secret)] + new
+        return match[0][: -len(secret)] + self._taken(rule, secret, needed)
 
     def _detected(self, text: str, needed: bool) -> str:
         for rule in self._detecting:
@@ -218,9 +220,7 @@ class Redaction:
             for start, stop, secret in DETECTORS[rule.match].find(text):
                 if start < end or _HASHED.search(secret) or "[masked" in secret:
                     continue
-                self._hits[rule.number] += 1
-                new = "" if rule.action == "drop" and not needed else self._stands_for(rule, secret, needed)
-                pieces += [text[end:start], new]
+                pieces += [text[end:start], self._taken(rule, secret, needed)]
                 end = stop
             if pieces:
                 text = "".join([*pieces, text[end:]])
@@ -240,16 +240,10 @@ def as_text(value: Value) -> str:
     return str(value)
 
 
-def pattern(match: str) -> str:
-    """The regular expression of a key in which ``*`` stands for anything."""
-    return ".{0,250}".join(re.escape(part) for part in match.split("*"))
-
-
 def _named(rule: Rule) -> _Named:
-    body = pattern(rule.match)
+    pieces = [re.escape(piece) for piece in rule.match.split("*")]
     named = rule.match.replace("*", "")
     # a name that is mostly anything would take the end of every sentence
-    within = re.compile(
-        _HEAD + r"[\w.-]{0,60}".join(map(re.escape, rule.match.split("*"))) + _TAIL, re.IGNORECASE | re.DOTALL
-    )
-    return _Named(rule, re.compile(body, re.IGNORECASE | re.DOTALL), within if len(named) >= 3 else None)
+    within = re.compile(_HEAD + r"[\w.-]{0,60}".join(pieces) + _TAIL, re.IGNORECASE | re.DOTALL)
+    key = re.compile(".{0,250}".join(pieces), re.IGNORECASE | re.DOTALL)
+    return _Named(rule, key, within if len(named) >= 3 else None)

@@ -5,8 +5,7 @@ A request that carries our own spans is marked, so neither receiving nor storing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -34,19 +33,13 @@ def begin(role: str, *, share: float, endpoint: str, key: str, node: str) -> Non
     _tracers.append(provider.get_tracer("throughline"))
 
 
-@contextmanager
-def _spanned(name: str, kind: SpanKind, attributes: Mapping[str, Any]) -> Iterator[Span]:
-    with _tracers[0].start_as_current_span(name, kind=kind, attributes=dict(attributes)) as span:
-        yield span
-
-
 def span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, own: bool = False, **attributes: Any) -> Any:
     """A context manager around some work; gives the span, or ``None`` where none is made. ``own`` is for work on
     our own spans."""
     if own or not _tracers:
         return nullcontext()
     named = {f"throughline.{key}": value for key, value in attributes.items()}
-    return _spanned(name, kind, named)
+    return _tracers[0].start_as_current_span(name, kind=kind, attributes=named)
 
 
 def failed(span: Span | None, why: str) -> None:

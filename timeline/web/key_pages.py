@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -18,16 +16,9 @@ from timeline.models import Token
 from timeline.web.contexts.frame import frame
 from timeline.web.contexts.keys import OVERLAPS, keys_page
 from timeline.web.pages import answered
+from timeline.web.readers import operator
 
 _WORKSPACE: Final = "main"
-
-
-def operator(request: HttpRequest) -> str:
-    """The operator's name; anybody else is refused."""
-    user = request.user
-    if not isinstance(user, User) or not user.is_staff:
-        raise PermissionDenied
-    return user.get_username()
 
 
 @require_safe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -13,6 +12,7 @@ from timeline.models import AccessCheck, Audit, Sender
 from timeline.web.contexts.frame import frame
 from timeline.web.contexts.senders import senders_page
 from timeline.web.pages import answered
+from timeline.web.readers import operator
 
 _WORKSPACE = "main"
 
@@ -31,15 +31,13 @@ def senders(request: HttpRequest) -> HttpResponse:
 @answered
 def declare(request: HttpRequest) -> HttpResponse:
     """``/senders/declare``: an operator states that a service sends everything, or takes it back."""
-    user = request.user
-    if not isinstance(user, User) or not user.is_staff:
-        raise PermissionDenied
+    who = operator(request)
     service, complete = request.POST.get("service", ""), request.POST.get("complete") == "1"
     found = Sender.objects.filter(workspace=_WORKSPACE, service=service)
-    by = user.get_username() if complete else ""
+    by = who if complete else ""
     changed = found.update(complete=complete, declared_by=by)
     if not changed:
         raise Http404
     what = "declare complete" if complete else "withdraw complete"
-    Audit.objects.create(who=user.get_username(), what=what, detail=service, rows=changed)
+    Audit.objects.create(who=who, what=what, detail=service, rows=changed)
     return redirect("/senders#senders")

@@ -17,8 +17,8 @@ from timeline.models import Audit, Quarantined
 from timeline.redactions import Redactions
 from timeline.web.contexts.frame import frame
 from timeline.web.contexts.quarantine import item_page, shown
-from timeline.web.key_pages import operator
 from timeline.web.pages import answered
+from timeline.web.readers import operator
 
 _WORKSPACE: Final = "main"
 _LISTED: Final = 200

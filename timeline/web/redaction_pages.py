@@ -16,8 +16,8 @@ from timeline.redaction.detectors import DETECTORS
 from timeline.redaction.rules import Rule
 from timeline.web.contexts.frame import frame
 from timeline.web.contexts.redaction import Sample, of_facts, of_text, redaction_page
-from timeline.web.key_pages import operator
 from timeline.web.pages import answered
+from timeline.web.readers import operator
 
 _WORKSPACE: Final = "main"
 _FACTS: Final = 200  # newest facts that a rule is tried on

@@ -59,11 +59,11 @@ def test_refusals_of_one_kind_are_one_row_a_minute_with_the_first_sample(inbox: 
 def test_a_locked_database_loses_no_refusal(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Refusals(inbox)
 
-    def locked(*arguments: object) -> None:
+    def locked(**arguments: object) -> None:
         raise DatabaseError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(refusals, "_write", locked)
+        patch.setattr(refusals.records, "refused", locked)
         patch.setattr(refusals, "close_old_connections", lambda: None)  # the test's own transaction goes on
         note(kept)
         kept.count(("a", "refused", "malformed"))

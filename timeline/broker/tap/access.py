@@ -48,8 +48,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 def check(config: Mapping[str, Any], topics: Sequence[str], *, group: str = "") -> Access:
     """Try what the tap needs of ``topics``, and what ``manage.py consume`` needs of ``group`` where one is
     given. Raises ``QueueUnavailable`` where the cluster does not answer at all."""
-    settings = {**config, **OURS}
-    admin = AdminClient({name: value for name, value in config.items() if name != "group.id"})
+    admin = AdminClient({**config})
     try:
         admin.list_topics(timeout=_ASK)
     except KafkaException as error:
@@ -58,7 +57,7 @@ def check(config: Mapping[str, Any], topics: Sequence[str], *, group: str = "") 
             remedy="check the brokers, and the security settings of --config",
         ) from error
     lines: list[Line] = []
-    consumer = Consumer(settings)
+    consumer = Consumer({**config, **OURS})
     try:
         for topic in topics:
             lines += _topic(consumer, topic)
@@ -122,9 +121,8 @@ def _read(consumer: Consumer, topic: str, partition: int) -> Line:
                 error = message.error()
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
                     return Line("topic", topic, "Read", "allowed")
-                if (
-                    error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED
-                ):  # the client looks for a group by itself
+                # the client looks for a group by itself, and may be refused
+                if error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
                     return Line("topic", topic, "Read", _verdict(error), error.str())
     except KafkaException as error:
         return Line("topic", topic, "Read", _verdict(error.args[0]), error.args[0].str())

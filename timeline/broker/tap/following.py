@@ -6,7 +6,6 @@ recognised, since a record is identified by where it lies.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import secrets
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
@@ -27,6 +27,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from django.db import Error, close_old_connections
 
+from timeline import records
 from timeline.broker.ends import ends
 from timeline.broker.tap.positions import Place, Positions
 from timeline.broker.tap.reading import Raw, record_of
@@ -34,9 +35,8 @@ from timeline.broker.tap.rules import TopicRules
 from timeline.errors import QueueUnavailable, Unavailable
 from timeline.inbox.inbox import Entry, Inbox
 from timeline.inbox.room import wait_for_room
-from timeline.ingest.request import Accepted
+from timeline.ingest.request import Accepted, digest_of
 from timeline.ingest.tapped import MEDIA, Record, Records, encode
-from timeline.models import Refusal
 from timeline.redaction.requests import redacted_record
 from timeline.redaction.rules import Redaction
 
@@ -46,7 +46,6 @@ BYTES: Final = 8 << 20  # of records in one poll, about
 SECONDS: Final = 0.5  # of one poll
 _LOOK: Final = 30.0  # s between looks for new topics and partitions
 _ASK: Final = 10.0  # s for an answer about them
-_MINUTE: Final = 60 * 10**9
 OURS: Final = {
     # the client wants a name; nobody joins under it, and it never appears on the cluster
     "group.id": "throughline-tap",
@@ -177,6 +176,9 @@ class Tap:
                 )
         self._positions.reached(self._cluster, begun)
         self._next |= begun
+        self._assign()
+
+    def _assign(self) -> None:
         self._consumer.assign([TopicPartition(*place, following) for place, following in self._next.items()])
 
     def _kept(self, place: Place, following: int, low: int, high: int) -> int:
@@ -197,15 +199,15 @@ class Tap:
         """A cause for verdicts: these were sent and will never be here."""
         now = time.time_ns()
         try:
-            row, _ = Refusal.objects.get_or_create(
-                minute=now - now % _MINUTE,
-                sender=f"tap {topic}"[:100],
+            records.refused(
+                sender=f"tap {topic}",
                 signal="records",
                 reason="deleted_before_read",
-                defaults={"message": message, "first": now, "last": now},
+                message=message,
+                items=items,
+                first=now,
+                last=now,
             )
-            row.items += items
-            row.save(update_fields=["items"])
         except Error as error:
             close_old_connections()
             log.warning("%s, which could not be noted: %s", message, error)
@@ -260,35 +262,35 @@ class Tap:
         if messages and not wait_for_room(self._inbox, self._folder, lambda: not self._stop_asked.is_set()):
             return  # asked to stop: it is read again at the next start
         now, redaction = time.time_ns(), self._redaction()
-        records = [record_of(_raw(message), self._rules, now) for message in messages]
+        taken = [record_of(_raw(message), self._rules, now) for message in messages]
         if redaction is not None:
-            records = [redacted_record(one, redaction) for one in records]
+            taken = [redacted_record(one, redaction) for one in taken]
         by_topic: dict[str, list[Record]] = {}
-        for one in records:
+        for one in taken:
             by_topic.setdefault(one.topic, []).append(one)
         requests = [self._request(topic, found) for topic, found in by_topic.items()]
         entries = [Entry(sender=one.sender, what="received", items=one.items) for one in requests]
         if requests:
             self._inbox.accept(requests, entries)
         nexts: dict[Place, int] = {}
-        for one in records:
+        for one in taken:
             nexts[one.topic, one.partition] = one.offset + 1
-        for place, end in self._eof.items():  # markers of transactions are no records, and may lie before it
+        for place, end in self._eof.items():  # markers of transactions are no taken, and may lie before it
             nexts[place] = max(nexts.get(place, 0), end)
         self._eof.clear()
         if nexts:
             self._positions.reached(self._cluster, nexts)
         self._next |= nexts
-        for one in records:
+        for one in taken:
             if one.stamped is not None:
                 self._heard[one.topic, one.partition] = one.stamped
-        self.records += len(records)
-        if records:
+        self.records += len(taken)
+        if taken:
             self._told.clear()
 
-    def _request(self, topic: str, records: list[Record]) -> Accepted:
-        body = encode(Records(cluster=self._cluster, records=records))
-        return Accepted(
+    def _request(self, topic: str, found: list[Record]) -> Accepted:
+        body = encode(Records(cluster=self._cluster, records=found))
+        request = Accepted(
             id=secrets.token_hex(8),
             signal="records",
             content_encoding="",
@@ -296,18 +298,16 @@ class Tap:
             body=body,
             received=0,
             sender=f"tap {topic}"[:100],
-            digest=hashlib.sha256(b"records" + body).digest(),
-            items=len(records),
+            items=len(found),
         )
+        return msgspec.structs.replace(request, digest=digest_of(request))
 
     def _again(self) -> None:
         """Back to what is noted: what was read and not accepted is read once more, after a while."""
         self._eof.clear()
         self._stop_asked.wait(1)
         if self._next:
-            self._consumer.assign(
-                [TopicPartition(*place, following) for place, following in self._next.items()]
-            )
+            self._assign()
 
     def _say(self, text: str) -> None:
         """Once, until something was read."""

@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from timeline import keys
-from timeline.management.commands_of import commands
+from timeline.management.commands_of import commands, near
 from timeline.management.supervise import Supervisor
 
 _MIGRATING = 4318  # the number of our lock
@@ -47,14 +47,12 @@ class Command(BaseCommand):
         with _one_node_at_a_time():
             call_command("migrate", verbosity=0, interactive=False)
         values = settings.THROUGHLINE
-        receiver = (
-            f"http://{_near(values['THROUGHLINE_RECEIVER_HOST'])}:{values['THROUGHLINE_RECEIVER_PORT']}"
-        )
-        web = f"http://{_near(values['THROUGHLINE_WEB_HOST'])}:{values['THROUGHLINE_WEB_PORT']}"
+        receiver = f"http://{near(values['THROUGHLINE_RECEIVER_HOST'])}:{values['THROUGHLINE_RECEIVER_PORT']}"
+        web = f"http://{near(values['THROUGHLINE_WEB_HOST'])}:{values['THROUGHLINE_WEB_PORT']}"
         _refuse_taken(receiver, "THROUGHLINE_RECEIVER_PORT")
         _refuse_taken(web, "THROUGHLINE_WEB_PORT")
         if values["THROUGHLINE_GRPC_PORT"]:
-            _refuse_held(_near(values["THROUGHLINE_RECEIVER_HOST"]), values["THROUGHLINE_GRPC_PORT"])
+            _refuse_held(near(values["THROUGHLINE_RECEIVER_HOST"]), values["THROUGHLINE_GRPC_PORT"])
         _forget_figures()
         supervisor = Supervisor(commands())
         supervisor.start()
@@ -112,13 +110,6 @@ def _one_node_at_a_time() -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATING])
-
-
-def _near(host: str) -> str:
-    """How this machine reaches an address it listens on."""
-    if host in ("0.0.0.0", "::", "localhost"):  # noqa: S104 - every address, so loopback too
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
 
 
 def _answers(url: str) -> bool:
