@@ -19,6 +19,9 @@ from timeline.ingest.request import Accepted
 
 SERVICES = ("gateway", "orders", "payments", "stock", "shipping", "mail")
 PER_REQUEST = 500
+_MASK = (1 << 64) - 1
+_SPREAD = 0x9E3779B97F4A7C15  # odd, so that each number has one id that looks like any other, and back
+_BACK = pow(_SPREAD, -1, 1 << 64)
 _Values = dict[str, str | int | float | bool]
 # one order placed: a request, a message sent and handled, a row written, and the next message sent
 _STEPS = (
@@ -30,15 +33,18 @@ _STEPS = (
 )
 
 
-def requests(count: int, *, start: int, seed: int = 7) -> Iterator[bytes]:
-    """``count`` compressed requests whose spans begin at ``start`` (ns), 2 ms apart."""
-    chance = random.Random(seed)
-    number = 0
+def requests(count: int, *, start: int, seed: int = 7, first: int = 0) -> Iterator[bytes]:
+    """``count`` compressed requests whose spans begin at ``start`` (ns), 2 ms apart.
+
+    Their spans are number ``first * PER_REQUEST`` and up, as ``number_of`` reads them out of their ids.
+    """
+    chance = random.Random(f"{seed} {first}" if first else seed)
+    number = offset = first * PER_REQUEST // len(_STEPS)
     for _ in range(count):
         service = chance.choice(SERVICES)
         spans = []
         while len(spans) < PER_REQUEST:
-            spans.extend(_trace(chance, number, start + number * 10_000_000))
+            spans.extend(_trace(chance, number, start + (number - offset) * 10_000_000))
             number += 1
         block = ResourceSpans(
             resource=_resource(service), scope_spans=[ScopeSpans(spans=spans[:PER_REQUEST])]
@@ -59,6 +65,11 @@ def accepted(number: int, body: bytes, *, received: int) -> Accepted:
     )
 
 
+def number_of(span_id: str) -> int:
+    """Which span of the corpus an id (16 hex digits) belongs to, counted from 0; any other id gives any number."""
+    return (int(span_id, 16) * _BACK & _MASK) - 1
+
+
 def order_of(number: int) -> str:
     """The order that trace ``number`` is about."""
     return f"ord-{number % 400_000:06d}"
@@ -70,7 +81,7 @@ def _trace(chance: random.Random, number: int, at: int) -> list[Span]:
     spans = []
     story = _story(chance, number)
     for step, (name, kind, work) in enumerate(_STEPS):
-        span_id = chance.randbytes(8)
+        span_id = ((number * len(_STEPS) + step + 1) * _SPREAD & _MASK).to_bytes(8, "big")
         begin = at + step * 2_000_000
         spans.append(
             Span(

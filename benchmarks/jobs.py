@@ -44,14 +44,12 @@ def trace(page: Page, base: str) -> float:
 def story(page: Page, base: str) -> float:
     """From the answer: its story across services, taken away as a file."""
     page.goto(f"{base}/search?q={ENTITY}")
-    link = page.get_by_role("link", name="Open timeline")
-    link.wait_for()
+    menu = page.locator("summary", has_text="Export")
+    menu.wait_for()
     began = time.perf_counter()
-    link.click()
-    page.locator("[data-lanes] .thing").first.wait_for()
-    page.locator("summary", has_text="Export").click()
+    menu.click()
     with page.expect_download() as taken:
-        page.get_by_role("link", name="One HTML file").first.click()
+        page.get_by_role("link", name=f"The story of {ENTITY}").click()
     taken.value.path()
     return time.perf_counter() - began
 
@@ -59,7 +57,7 @@ def story(page: Page, base: str) -> float:
 JOBS: Final[dict[str, tuple[str, Callable[[Page, str], float]]]] = {
     "have we seen it?": ("a paste between two keys", seen),
     "what happened to the message?": ("1 click", trace),
-    "the whole story, as a file": ("3 clicks", story),
+    "the whole story, as a file": ("2 clicks", story),
 }
 
 

@@ -1,7 +1,8 @@
 """A bounded load on a running receiver, from a process of its own.
 
-``python -m benchmarks.load PORT REQUESTS CONNECTIONS`` sends pre-made requests as fast as they are taken and
-prints one JSON line: when it began, seconds, acknowledged spans, and the acknowledgement times in ms.
+``python -m benchmarks.load PORT REQUESTS CONNECTIONS [RATE [FIRST]]`` sends pre-made requests, ``RATE`` a second or
+as fast as they are taken, and prints one JSON line: when it began, seconds, acknowledged spans, and the
+acknowledgement times in ms. ``FIRST`` is the number of the first request, for loads that must not be the same.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import time
 from benchmarks.corpus import PER_REQUEST, requests
 
 
-def main(port: int, count: int, connections: int) -> None:
+def main(port: int, count: int, connections: int, rate: int = 0, first: int = 0) -> None:
     """Make the corpus first, then start the clock."""
     start = time.time_ns() - count * PER_REQUEST * 2_000_000 - 60 * 10**9
-    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    for body in requests(count, start=start):
-        waiting.put(body)
+    waiting: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
+    for numbered in enumerate(requests(count, start=start, first=first)):
+        waiting.put(numbered)
     taken: list[float] = []
     refused: list[int] = []
 
@@ -30,18 +31,20 @@ def main(port: int, count: int, connections: int) -> None:
         headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
         while True:
             try:
-                body = waiting.get_nowait()
+                number, body = waiting.get_nowait()
             except queue.Empty:
                 return
-            began = time.perf_counter()
+            if rate:
+                time.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            asked = time.perf_counter()
             connection.request("POST", "/v1/traces", body, headers)
             answer = connection.getresponse()
             answer.read()
             if answer.status == 200:
-                taken.append((time.perf_counter() - began) * 1000)
+                taken.append((time.perf_counter() - asked) * 1000)
             else:
                 refused.append(answer.status)
-                waiting.put(body)
+                waiting.put((number, body))
                 time.sleep(1)
 
     began_at, began = time.time(), time.perf_counter()
@@ -65,4 +68,4 @@ def main(port: int, count: int, connections: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:4]))
+    main(*(int(word) for word in sys.argv[1:6]))

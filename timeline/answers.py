@@ -15,10 +15,11 @@ from timeline.rebuild.flows import Flow
 from timeline.rebuild.linked import LinkedTrace
 from timeline.search import form, obstacles
 from timeline.search.query import Window
-from timeline.store.port import Bucket, Cohort, CohortQuery, Count, Facet
+from timeline.store.port import Bucket, Cohort, CohortQuery, Count, Facet, Order
 
 Cause: TypeAlias = obstacles.Obstacle  # one reason why absence is not proven
 Chip: TypeAlias = form.Chip  # one condition of a query as people see it
+Pick: TypeAlias = form.Pick  # the values of a field that a query picks
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,13 +100,14 @@ class SearchAnswer(_Answer, frozen=True):
 
     text: str
     window: Window
-    order: Literal["newest", "oldest", "received"]
+    order: Order
     verdict: Verdict
     coverage: Coverage
     total: Count
     rows: tuple[Row, ...]
     next: str | None
     chips: tuple[Chip, ...] = ()
+    picks: tuple[Pick, ...] = ()
     readings: tuple[Reading, ...] = ()
     understood: str = ""  # "Read as an entity", ...
     facets: tuple[Facet, ...] = ()

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from timeline.domain import Entity, Message, Row, Span, Stored
+from timeline.domain import Entity, Fact, Message, Row, Span, Stored
 from timeline.errors import BadQuery
 from timeline.ingest.identity import variant_id
 from timeline.search import query as q
 from timeline.search.fact_tokens import fact_tokens
 from timeline.search.tokens import id_shaped, pairs_of, plain, texts, value_token
+from timeline.store.integers import clamp
 from timeline.store.port import Bucket, Count, Facet, FacetValue, ItemReport, Page, Sighting
 
 
@@ -145,6 +146,12 @@ def _in_window(stored: Stored, window: q.Window) -> bool:
     return any(start <= time < end for time in times[window.on])
 
 
+def _took(fact: Fact) -> tuple[bool, int]:
+    """Sorts what has no duration before what has the least."""
+    known = fact.at is not None and fact.until is not None
+    return known, clamp(fact.until - fact.at) if known else 0  # type: ignore[operator]
+
+
 class ListStore:
     """A store that is a list."""
 
@@ -187,6 +194,8 @@ class ListStore:
         found = self.matching(query)
         if order == "received":
             found.sort(key=lambda s: (s.receipt.received, s.receipt.tie, s.receipt.id))
+        if order == "longest":
+            found.sort(key=lambda s: (*_took(s.fact), placed(s), s.receipt.id))
         if order != "oldest":
             found.reverse()
         return found

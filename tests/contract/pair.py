@@ -10,7 +10,7 @@ from timeline.ingest.identity import placed
 from timeline.search import query as q
 from timeline.store.port import ItemReport, Order, Store
 
-ORDERS: tuple[Order, ...] = ("newest", "oldest", "received")
+ORDERS: tuple[Order, ...] = ("newest", "oldest", "received", "longest")
 WIDE = q.Window(start=0, end=(1 << 63) - 1)
 
 

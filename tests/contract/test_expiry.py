@@ -1,6 +1,7 @@
 """Expiry removes every trace, counts it, and frees the disk."""
 
 import random
+import threading
 
 import pytest
 
@@ -47,6 +48,32 @@ def test_what_is_gone_does_not_come_back_by_itself_and_can_be_sent_again(opened:
     reports = store.write(facts, visible=True)
     assert {"stored"} == {report.outcome for report in reports}
     assert 30 == store.count(asking(All())).value
+
+
+def test_facts_that_come_while_others_expire_are_kept_and_none_comes_back(opened: Opened) -> None:
+    """F33: old and new ones in the same batches, each batch sent twice, expired all the while."""
+    store, batches, gone = opened.store, 12, []
+    old = [b.stored(b.span(number=n, start=b.NOW - b.DAY), received=b.NOW) for n in range(1, 241)]
+    new = [b.stored(b.span(number=n, start=b.NOW), received=b.NOW) for n in range(1001, 1241)]
+    lots = [old[n::batches] + new[n::batches] for n in range(batches)]
+    written = threading.Event()
+
+    def expire() -> None:
+        while not written.is_set():
+            gone.append(store.expire(b.NOW - b.HOUR))
+
+    expiring = threading.Thread(target=expire)
+    expiring.start()
+    try:
+        outcomes = [report.outcome for lot in lots for _ in range(2) for report in store.write(lot)]
+    finally:
+        written.set()
+        expiring.join()
+    gone.append(store.expire(b.NOW - b.HOUR))
+    kept = [stored.receipt.id for stored in opened.reopen().facts_of(asking(All()))]
+    assert sorted(stored.receipt.id for stored in new) == sorted(kept)
+    assert outcomes.count("stored") == len(new) + sum(gone)
+    assert outcomes.count("already") == 2 * len(old + new) - len(new) - sum(gone)
 
 
 def test_an_expiry_that_takes_nothing_says_so(store: Store) -> None:

@@ -67,7 +67,9 @@ def _ticks(node: RunningNode, broker: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", [RabbitMQ, Redis])
-def test_a_broker_may_be_away_at_the_start_come_and_go_and_hang(kind: type[Server], tmp_path: Path) -> None:
+def test_a_broker_may_be_away_at_the_start_come_and_go_hang_and_be_full(
+    kind: type[RabbitMQ | Redis], tmp_path: Path
+) -> None:
     broker = kind()
     node = RunningNode(tmp_path / "node", THROUGHLINE_BROKER_URL=broker.url, THROUGHLINE_NODE="n1")
     try:
@@ -96,11 +98,18 @@ def test_a_broker_may_be_away_at_the_start_come_and_go_and_hang(kind: type[Serve
             for process in processes:
                 process.resume()
         _send(node, 10)
-        until(lambda: _found(node, 10), what="found in the end")
+        until(lambda: _found(node, 10), what="found once it goes on")
+        broker.full(True)
+        for number in range(11, 15):
+            _send(node, number)
+        until(lambda: _found(node, 14), what="found while the broker takes nothing")
+        broker.full(False)
+        _send(node, 15)
+        until(lambda: _found(node, 15), what="found in the end")
         until(_connected(node, broker.port), what="the worker at the broker in the end")
         _ticks(node, broker)
         tally = node.get("/api/v1/senders")["tally"]
-        assert (10, 10, 0) == (tally["received"], tally["new"], tally["inbox"])
+        assert (15, 15, 0) == (tally["received"], tally["new"], tally["inbox"])
     finally:
         node.stop()
         broker.stop()
@@ -130,7 +139,7 @@ def test_a_refused_login_is_told_in_one_line_with_the_remedy_and_holds_nothing_u
     assert "Traceback" not in node.log.read_text()
 
 
-def test_f11_f12_f31_a_redis_that_flaps_forgets_and_is_full_costs_nothing_but_hints(tmp_path: Path) -> None:
+def test_a_redis_that_flaps_and_forgets_costs_nothing_but_hints(tmp_path: Path) -> None:
     broker = Redis().start()
     node = RunningNode(tmp_path / "node", THROUGHLINE_BROKER_URL=broker.url, THROUGHLINE_NODE="n1")
     try:
@@ -143,13 +152,8 @@ def test_f11_f12_f31_a_redis_that_flaps_forgets_and_is_full_costs_nothing_but_hi
             _send(node, 2 * number + 1)
         with closing(StrictRedis.from_url(broker.url)) as client:
             client.flushall()
-            _send(node, 10)
-            until(lambda: _found(node, 10), what="found after everything was wiped")
-            client.config_set("maxmemory-policy", "noeviction")
-            client.config_set("maxmemory", "1")
-            _send(node, 11)
-            until(lambda: _found(node, 11), what="found while Redis takes nothing")
-            client.config_set("maxmemory", "0")
+        _send(node, 10)
+        until(lambda: _found(node, 10), what="found after everything was wiped")
         until(_connected(node, broker.port), what="the worker at the broker in the end")
         _ticks(node, broker)
         tally = node.get("/api/v1/senders")["tally"]

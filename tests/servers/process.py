@@ -102,7 +102,8 @@ class Server:
 
     def run(self, *command: str) -> None:
         """Run a helper of the server to its end."""
-        process = self.spawn(command)
+        assert self._folder is not None
+        process = self.spawn(command, self.environ(self._folder))
         if process.wait(60):
             raise RuntimeError(f"{' '.join(command)} failed:\n{self.log()[-2000:]}")
 

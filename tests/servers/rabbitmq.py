@@ -15,7 +15,11 @@ import kombu
 from tests.ports import free_port
 from tests.servers.process import Server, program
 
-_ELSEWHERE = ("/usr/lib/rabbitmq/bin",)
+
+def _itself(name: str) -> str:
+    """A program of RabbitMQ's: the wrapper of the distribution would change the user."""
+    found = Path("/usr/lib/rabbitmq/bin", name)
+    return str(found) if found.exists() else program(name, "rabbitmq-server")
 
 
 class RabbitMQ(Server):
@@ -59,13 +63,16 @@ class RabbitMQ(Server):
         }
 
     def command(self, folder: Path) -> Sequence[str]:
-        """The server itself: the wrapper of the distribution would change the user."""
+        """The server in the foreground."""
         epmd = program(
             "epmd", "rabbitmq-server", *(str(p) for p in Path("/usr/lib/erlang").glob("erts-*/bin"))
         )
         self._epmd = self.spawn([epmd, "-port", str(self._names), "-address", "127.0.0.1"])
-        server = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-        return [str(server) if server.exists() else program("rabbitmq-server", "rabbitmq-server")]
+        return [_itself("rabbitmq-server")]
+
+    def full(self, yes: bool) -> None:
+        """Raise or lower its alarm: while its disk is full it reads no more from those who publish."""
+        self.run(_itself("rabbitmqctl"), "set_disk_free_limit", "100TB" if yes else "50MB")
 
     def answers(self) -> bool:
         """Whether it takes a login."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+
+import redis
 
 from tests.servers.process import Server, program
 
@@ -24,3 +27,9 @@ class Redis(Server):
             *(program("redis-server", "redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"),
             *("--dir", str(folder), "--save", "", "--appendonly", "no", "--requirepass", "s@cret"),
         ]
+
+    def full(self, yes: bool) -> None:
+        """Let it refuse, or take again, whatever needs memory."""
+        with closing(redis.Redis.from_url(self.url)) as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "1" if yes else "0")

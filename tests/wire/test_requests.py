@@ -68,6 +68,7 @@ KINDS: dict[str, Callable[[ElasticsearchStore], object]] = {
     "search-newest": lambda store: store.search(ASKED),
     "search-oldest": lambda store: store.search(ASKED, order="oldest"),
     "search-received": lambda store: store.search(WIDE, order="received"),
+    "search-longest": lambda store: store.search(ASKED, order="longest"),
     "search-paged": _paged,
     "overview": lambda store: store.overview(ASKED, limit=20, count_to=10_000),
     "count": lambda store: store.count(ASKED),
@@ -89,6 +90,7 @@ KINDS: dict[str, Callable[[ElasticsearchStore], object]] = {
     "summaries": lambda store: store.summaries(["bet:1"]),
     "cohort": lambda store: store.cohort(cohort_asking(reached=("A",), missing=("B",), quiet_for=b.HOUR)),
     "size": lambda store: store.size(),
+    "size-seen": lambda store: store.size(seen=True),
     "check": lambda store: store.check(),
 }
 

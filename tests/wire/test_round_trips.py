@@ -94,7 +94,7 @@ def test_a_list_of_nothing_asks_the_other_clock_and_what_else_to_try(api: Api) -
 
 
 def test_a_search_adds_its_readings_facets_and_histogram(api: Api) -> None:
-    assert {"_msearch": 3, "_search": 2} == api.trips("search?q=service:orders&limit=20")
+    assert {"_msearch": 3, "_search": 3} == api.trips("search?q=service:orders&limit=20")
 
 
 def test_a_trace_is_its_facts_and_what_joins_their_hops(api: Api) -> None:

@@ -36,6 +36,7 @@ from timeline.reading.stories import Stories
 from timeline.reading.suggest import Offer, Suggestions
 from timeline.reading.tail import tail
 from timeline.reading.traces import Traces
+from timeline.reading.usual import waits_of
 from timeline.reading.watches import look
 from timeline.redaction.asking import NOTHING, Asking
 from timeline.search.caret import Typed
@@ -97,6 +98,11 @@ class Desk:
     def search(self, ask: Ask) -> SearchAnswer:
         """A search with its verdict."""
         return Searches(self._store, self._coverage, self._rules, self._asking).search(ask)
+
+    @_asking
+    def waits(self, facts: Iterable[Stored], *, workspace: str = "main") -> dict[str, int]:
+        """How long (ns) the message of each handling among these had waited, by the handling's fact id."""
+        return waits_of(self._store, facts, workspace)
 
     def matches(self, ask: Ask) -> Iterator[Stored]:
         """Every match as a whole fact, oldest first, for files."""

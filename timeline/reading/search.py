@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
 
-from timeline.answers import Chip, Reading, SearchAnswer, Suggestion
+from timeline.answers import Chip, Pick, Reading, SearchAnswer, Suggestion
 from timeline.errors import BadQuery
 from timeline.reading.coverage import CoverageReader
 from timeline.redaction.asking import NOTHING, Asking
-from timeline.search.form import chips
+from timeline.search.form import chips, picks
 from timeline.search.grammar import Parsed, parse
 from timeline.search.identify import identify
 from timeline.search.query import FACETS, All, And, FieldIs, Node, Or, Query, Window
 from timeline.store.port import Bucket, Facet, Order, Overview, Store
 
 BARS = 120  # at most, on the histogram
-MORE = 500  # values of a facet that is looked into
+FEW = 10  # values of a facet that is not looked into
+MORE = 500  # of one that is
 LEFT_OUT = "Leave out"
 INSTEAD = 5  # rows that are shown where nothing matched
 COUNTED = 10_000  # matches that a list alone counts; beyond that it says "at least"
@@ -146,6 +147,7 @@ class Searches:
         # facets and bars are exact or an error, and what can be said of the rest is no error
         drawn = ask.drawn and ask.cursor is None and not partial
         bars, interval = self._histogram(query, found) if drawn else ((), 0)
+        picked = picks(understood.parsed) if understood.parsed and not understood.label else ()
         tried = self._suggestions(understood, ask) if not _any(found) else []
         nearest = min(tried, key=_distance, default=None) if ask.drawn else None
         return SearchAnswer(
@@ -159,9 +161,10 @@ class Searches:
             rows=found.page.rows,
             next=found.page.next,
             chips=_chips(understood),
+            picks=picked,
             readings=self._readings(understood, ask) if ask.drawn else (),
             understood=understood.label,
-            facets=self._facets(asked, ask.more) if drawn else (),
+            facets=self._facets(asked, ask, picked) if drawn else (),
             histogram=bars,
             interval=interval,
             suggestions=tuple(suggestion for suggestion, _ in tried),
@@ -187,15 +190,21 @@ class Searches:
         window = msgspec.structs.replace(ask.window, on="either")
         return window, self._overview(ask, msgspec.structs.replace(query, window=window))
 
-    def _facets(self, query: Query, more: str) -> tuple[Facet, ...]:
-        """Every built-in facet; of one, or of another key, with more values."""
-        found = list(self._store.facets(query, FACETS))
-        if not more:
-            return tuple(found)
-        whole = self._store.facets(query, (more,), limit=MORE)[0]
-        if more not in FACETS:
-            return (whole, *found)
-        return tuple(whole if facet.field == more else facet for facet in found)
+    def _facets(self, query: Query, ask: Ask, picked: Sequence[Pick]) -> tuple[Facet, ...]:
+        """Every built-in facet; of one, or of another key, with more values.
+
+        One of which values are picked is counted as if none were: the others can be picked too.
+        """
+        found = {facet.field: facet for facet in self._store.facets(query, FACETS)}
+        wider = {pick.field: pick.rest for pick in picked if pick.field in found or pick.field == ask.more}
+        for field in dict.fromkeys((*wider, *([ask.more] if ask.more else []))):
+            of = query
+            if field in wider:
+                node = understand(wider[field], self._rules(ask.workspace), self._asking(ask.workspace)).node
+                of = msgspec.structs.replace(query, where=scoped(node, ask.environment))
+            whole = self._store.facets(of, (field,), limit=MORE if field == ask.more else FEW)[0]
+            found = {**found, field: whole} if field in found else {field: whole, **found}
+        return tuple(found.values())
 
     def _histogram(self, query: Query, seen: Overview) -> tuple[tuple[Bucket, ...], int]:
         window = query.window

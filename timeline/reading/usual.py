@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median_low
 
 from timeline.answers import UsualWait
@@ -78,18 +78,29 @@ class UsualWaits:
         )
         page = self._store.search(Query(where=where, window=window, workspace=workspace), limit=DELIVERIES)
         takers = [stored for stored in page.facts if not stored.receipt.variant]
-        senders = list(_senders(takers))
-        if not senders:
-            return ()
-        asked = Query(where=Or(tuple(senders)), workspace=workspace)
-        sent = list(itertools.islice(self._store.facts_of(asked), 4 * DELIVERIES))
         traces = {stored.receipt.id: stored.fact.ref.trace_id for stored in takers if stored.fact.ref}
-        rebuilt = timeline("usual", takers, closure=sent)
         return tuple(
             (traces.get(each.consumer or "", ""), each.wait)
-            for each in rebuilt.hops
+            for each in deliveries(self._store, takers, workspace)
             if each.wait is not None and each.attempt == 1 and each.destination == hop.destination
         )
+
+
+def deliveries(store: Store, takers: Sequence[Stored], workspace: str) -> tuple[Hop, ...]:
+    """The hops by which these handlings got their messages; their senders are looked up, a bounded number."""
+    senders = tuple(_senders(takers))
+    if not senders:
+        return ()
+    asked = Query(where=Or(senders), workspace=workspace)
+    sent = list(itertools.islice(store.facts_of(asked), 4 * len(takers)))
+    return timeline("deliveries", list(takers), closure=sent).hops
+
+
+def waits_of(store: Store, facts: Iterable[Stored], workspace: str) -> dict[str, int]:
+    """How long (ns) the message of each handling among these had waited, by the handling's fact id."""
+    takers = [one for one in facts if isinstance(one.fact, Span) and one.fact.kind == "consumer"]
+    hops = deliveries(store, [one for one in takers if not one.receipt.variant], workspace)
+    return {hop.consumer: hop.wait for hop in hops if hop.consumer and hop.wait is not None}
 
 
 def _pairs(hops: Iterable[Hop]) -> Iterable[Hop]:

@@ -18,15 +18,9 @@ from timeline.search.parser import MAX_CLAUSES, MAX_DEPTH, Parser
 from timeline.search.query import Node
 from timeline.search.syntax import (
     Ast,
-    Compare,
-    Either,
     Every,
-    Everything,
-    Pair,
-    Without,
     every,
     unparse,
-    write_inner,
 )
 
 __all__ = [
@@ -34,7 +28,7 @@ __all__ = [
     "MAX_CLAUSES",
     "MAX_DEPTH",
     "Parsed",
-    "add",
+    "conditions",
     "parse",
     "readings",
     "unparse",
@@ -90,42 +84,11 @@ def readings(tree: Ast | None, rules: Mapping[str, str] | None = None) -> list[R
 
 def without(tree: Ast | None, index: int) -> str:
     """The text of the question less its top-level condition number ``index`` (from 0)."""
-    items = _items(tree)
+    items = conditions(tree)
     del items[index]
     return unparse(every(items)) if items else ""
 
 
-def add(text: str, key: str, value: str, negate: bool = False) -> str:
-    """``text`` with the condition ``key:value`` (or not) added, quoted as needed.
-
-    A condition that is there already stays once; its opposite is replaced. Raises
-    ``BadQuery`` where ``text`` is not a question, or becomes too long.
-    """
-    wanted: Ast = _literal(key, value)
-    opposite: Ast = Without(wanted)
-    if negate:
-        wanted, opposite = opposite, wanted
-    tree = parse(text).tree
-    items = _items(tree)
-    if wanted in items:
-        return text.strip()
-    if opposite in items or any(isinstance(item, Everything) for item in items):
-        items = [item for item in items if item != opposite and not isinstance(item, Everything)]
-        text = " ".join(write_inner(item) for item in items)
-    elif isinstance(tree, Either):
-        text = f"({text.strip()})"
-    result = f"{text.strip()} {write_inner(wanted)}".strip()
-    parse(result)
-    return result
-
-
-def _literal(key: str, value: str) -> Ast:
-    """The clause that asks for exactly this value."""
-    if key in ("duration", "field.duration"):
-        return Compare(key, "=", value)
-    return Pair(key, value)
-
-
-def _items(tree: Ast | None) -> list[Ast]:
+def conditions(tree: Ast | None) -> list[Ast]:
     """The top-level conditions, all of which must hold."""
     return list(tree.items) if isinstance(tree, Every) else [] if tree is None else [tree]

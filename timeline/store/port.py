@@ -24,7 +24,8 @@ one place. A question that cannot be answered raises; it is never an empty page.
 that is not whole (failed shard, time-out) says so in ``partial``, one sentence per reason.
 
 * ``search`` returns facts in total order by (placed time, ``tie``, id) or, for
-  ``received``, by (received, ``tie``, id). A cursor is taken back by the same question in the
+  ``received``, by (received, ``tie``, id); for ``longest`` by (duration, placed time, id), longest first
+  and those without a duration last. A cursor is taken back by the same question in the
   same order, also when its range has moved on. Following ``next`` to the end skips and repeats nothing
   on a still set. Variants are among them, marked.
 * ``overview`` says what ``search`` and ``count`` (with ``limit=count_to``) say, and the first and last
@@ -88,7 +89,7 @@ from timeline.domain import Row, Stored
 from timeline.errors import StoreUnavailable
 from timeline.search.query import Query, Window
 
-Order = Literal["newest", "oldest", "received"]  # received: newest received first
+Order = Literal["newest", "oldest", "received", "longest"]  # received: newest received first
 COHORT_LIMIT: Final = 1_000  # most entities on a page of a cohort
 
 
@@ -325,8 +326,9 @@ class Store(Protocol):
     def cohort(self, query: CohortQuery) -> Cohort:
         """One page of the entities asked for; raises ``BadQuery`` for a cursor that is not ours."""
 
-    def size(self) -> dict[str, int]:
-        """``facts`` and ``bytes`` held, for operators."""
+    def size(self, *, seen: bool = False) -> dict[str, int]:
+        """``facts`` and ``bytes`` held, for operators; with ``seen`` only what questions see by now, which is
+        cheap enough to be asked every few seconds."""
 
     def check(self) -> None:
         """Raise ``Unavailable`` where a write or a search would fail now."""

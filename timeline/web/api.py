@@ -81,7 +81,7 @@ class SearchParams(Schema):
     from_: str = Field("", alias="from", description="ISO 8601, epoch, or relative such as now-2h")
     to: str = ""
     range: str = Field("", description="24h, 7d, all, or an ISO interval; 24h where nothing is given")
-    sort: str = Field("newest", description="newest, oldest or received")
+    sort: str = Field("newest", description="newest, oldest, received or longest")
     limit: int = Field(50, ge=1, le=1000)
     cursor: str = Field("", description="next of the page before")
     environment: str = Field("", description="only facts of this environment")

@@ -20,7 +20,13 @@ DEFAULT_RANGE = "24h"
 MOST_STEPS = 50
 MOST_BESIDE = 20
 LONGEST_NAME = 256  # characters of an environment or of a facet's key
-_ORDERS: dict[str, Order] = {"newest": "newest", "oldest": "oldest", "received": "received", "": "newest"}
+_ORDERS: dict[str, Order] = {
+    "newest": "newest",
+    "oldest": "oldest",
+    "received": "received",
+    "longest": "longest",
+    "": "newest",
+}
 
 
 def window_of(params: Mapping[str, str], *, default: str | None = DEFAULT_RANGE) -> Window:
@@ -48,7 +54,9 @@ def ask_of(params: Mapping[str, str], *, workspace: str = "main", most: int = 10
     """A whole search as a URL states it; raises ``BadQuery`` with the remedy."""
     order = _ORDERS.get(params.get("sort", ""))
     if order is None:
-        raise BadQuery(f"cannot sort by {params['sort']!r}", remedy="sort is newest, oldest or received")
+        raise BadQuery(
+            f"cannot sort by {params['sort']!r}", remedy="sort is newest, oldest, received or longest"
+        )
     limit = params.get("limit", "50")
     if not limit.isdecimal() or not 1 <= int(limit) <= most:
         raise BadQuery(f"{limit!r} is not a page size", remedy=f"limit is a number from 1 to {most:,}")

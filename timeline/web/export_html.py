@@ -74,7 +74,8 @@ def render(
     context["coverage"] = coverage_lines(header.coverage)
     context["whole"] = [_whole(stored) for stored in held[:WHOLE]]
     context["not_whole"] = max(0, len(held) - WHOLE)
-    context["fact_count"] = len(held)
+    context["variant_count"] = sum(stored.receipt.variant for stored in held)
+    context["fact_count"] = len(held) - context["variant_count"]
     context["made_at"] = words.iso(header.made_at)
     page = render_to_string("timeline/export.html", context)
     return page.replace("/*style*/", _style(), 1).replace("<!--icons-->", _icons(), 1)

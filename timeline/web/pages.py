@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -21,13 +21,14 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from timeline import redactions, searches, wiring
-from timeline.domain import Entity
+from timeline.domain import Entity, Stored
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.reading import watches
 from timeline.reading.search import Ask
 from timeline.search.query import Window
 from timeline.web import words
 from timeline.web.asked import ask_of, beside_of, entity_of, window_of
+from timeline.web.contexts import columns
 from timeline.web.contexts.compare import comparison
 from timeline.web.contexts.controls import OWN, query_of
 from timeline.web.contexts.entity import KEPT as ENTITY_PARAMETERS
@@ -126,23 +127,31 @@ def search(request: HttpRequest) -> HttpResponse:
         wrong = {"frame": page, "error": syntax_error(error, request.GET.get("q", "").strip())}
         return render(request, "timeline/search.html", wrong, status=400)
     user = request.user
-    waits = None
+    waited_for = None
     if isinstance(user, User):
         if "cursor" not in params and "fact" not in params:
             searches.remember(user.pk, redactions.unsaid(answer.text), query_of(params))
         if answer.verdict.kind != "seen":
-            waits = watches.waits(user.pk, ask)
+            waited_for = watches.waits(user.pk, ask)
     page = frame(
         request, "search", "Search", q=answer.text or params.get("q", ""), understood=answer.understood
     )
     context: dict[str, Any] = {
         "frame": page,
-        **search_page(answer, params, request.COOKIES),
+        **search_page(answer, params, request.COOKIES, waits_shown(params, request.COOKIES, answer.facts)),
         "panel": _panel(request, params.get("fact", "")),
-        "waits": waits,
+        "waits": waited_for,
         "watch_days": watches.LIFETIME // words.DAY,
     }
     return render(request, "timeline/search.html", context)
+
+
+def waits_shown(
+    params: Mapping[str, str], cookies: Mapping[str, str], facts: Sequence[Stored]
+) -> dict[str, int]:
+    """The waits of these facts' messages (ns, by fact id), where the reader's columns show them."""
+    shown = columns.COLUMNS["wait"] in columns.chosen(params, cookies)["columns"]
+    return wiring.reading().waits(facts) if shown else {}
 
 
 def _panel(request: HttpRequest, fact_id: str) -> SafeString | None:

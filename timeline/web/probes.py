@@ -76,7 +76,7 @@ class _Books(Collector):
             for one in accounts.accounts:
                 family.add_metric((one.sender,), figure(one, accounts.now))
             yield family
-        for name, value in wiring.reader().size().items():
+        for name, value in wiring.reader().size(seen=True).items():
             yield GaugeMetricFamily(f"throughline_store_{name}", "Of the store.", value=value)
 
 

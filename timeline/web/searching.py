@@ -21,7 +21,7 @@ from timeline.web.asked import ask_of
 from timeline.web.contexts import columns, rows
 from timeline.web.contexts.controls import KEPT, known_query
 from timeline.web.contexts.frame import CARRIED, frame, link, searches_href
-from timeline.web.pages import answered, error_page
+from timeline.web.pages import answered, error_page, waits_shown
 
 TAILED = 200  # rows of one answer to a page that follows
 REMEMBERED = 365 * 86400  # s that a reader's usual columns are kept
@@ -49,7 +49,12 @@ def tail(request: HttpRequest) -> HttpResponse:
     context = {
         "answer": answer,
         "lines": rows.with_cells(
-            shown, answer.facts, view["columns"], {**params, "sort": "received", "tail": "1"}, answer.now
+            shown,
+            answer.facts,
+            view["columns"],
+            {**params, "sort": "received", "tail": "1"},
+            answer.now,
+            waits_shown(params, request.COOKIES, answer.facts),
         ),
     }
     return render(request, "timeline/_tail.html", context)

@@ -136,7 +136,7 @@ class _NoStore:
     visibility_lag = 0
     missing = None
 
-    def size(self) -> dict[str, int]:
+    def size(self, *, seen: bool = False) -> dict[str, int]:
         return {"facts": 1}
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from timeline import answers
-from timeline.search.form import chips
+from timeline.search.form import chips, picked, picks
 from timeline.search.grammar import parse
 
 
@@ -46,6 +46,44 @@ def test_a_chip_is_labelled_as_people_say_it(text: str, label: str, value: str, 
     (chip,) = chips(parse(text, rules={"bet.id": "bet"}))
 
     assert (label, value, negated, "") == (chip.label, chip.value, chip.negated, chip.without)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "values", "rest"),
+    [
+        ("service:wallet", "service", ("wallet",), ""),
+        ("a service:wallet b", "service", ("wallet",), "a b"),
+        ("service:wallet OR field.service:bets", "service", ("wallet", "bets"), ""),
+        ("(a OR b) (service:x OR service:y OR service:x)", "service", ("x", "y"), "a OR b"),
+        ("topic:bets order.id:4", "destination", ("bets",), "order.id:4"),
+    ],
+)
+def test_values_that_are_picked_of_a_field_can_be_picked_otherwise(
+    text: str, field: str, values: tuple[str, ...], rest: str
+) -> None:
+    pick = picks(parse(text))[0]
+
+    assert (field, values, rest) == (pick.field, pick.values, pick.rest)
+    other = picked(pick, (*values, "other one"))
+    assert (*values, "other one") == {one.field: one.values for one in picks(parse(other))}[field]
+    assert rest == picked(pick, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "service:w*",
+        "-service:wallet",
+        "service:a OR topic:b",
+        "service:a service:b",
+        "duration>5ms",
+        "a OR service:b",
+    ],
+)
+def test_what_does_more_than_pick_values_is_no_pick(text: str) -> None:
+    assert () == picks(parse(text))
 
 
 def test_an_empty_question_has_no_chips() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from timeline.domain import Entity
 from timeline.errors import BadQuery
-from timeline.search.grammar import MAX_BYTES, MAX_CLAUSES, MAX_DEPTH, add, parse, unparse, without
+from timeline.search.grammar import MAX_BYTES, MAX_CLAUSES, MAX_DEPTH, parse, unparse, without
 from timeline.search.query import All, And, AttributeIs, EntityIs, FieldIs, Not, Or
 from timeline.search.syntax import (
     Ast,
@@ -222,42 +222,6 @@ def test_a_condition_can_be_taken_out() -> None:
     assert "" == without(parse("service:wallet").tree, 0)
     assert "a" == without(parse("a b").tree, 1)
     assert "a OR b" == without(parse("(a OR b) c").tree, 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "key", "value", "negate", "expected"),
-    [
-        ("", "service", "wallet", False, "service:wallet"),
-        (" a  b ", "service", "wallet", False, "a  b service:wallet"),
-        ("a", "service", "wallet", True, "a NOT service:wallet"),
-        ("a OR b", "service", "wallet", False, "(a OR b) service:wallet"),
-        ("a", "my key", 'x "y"', False, 'a "my key":"x \\"y\\""'),
-        ("a", "key", "x*", False, 'a key:"x*"'),
-        ("a", "key", "1..2", False, 'a key:"1..2"'),
-        ("a", "key", "", False, 'a key:""'),
-        ("a", "key", "//x", False, 'a key:"//x"'),
-        ("a", "NOT", "(x)", False, 'a "NOT":"(x)"'),
-        ("a", "has", "x", False, 'a "has":x'),
-        ("a", "18", "04", False, 'a "18":04'),
-        ("a", "duration", "5ms", False, "a duration=5ms"),
-        ("service:wallet", "service", "wallet", False, "service:wallet"),
-        ("a service:wallet", "service", "wallet", True, "a NOT service:wallet"),
-        ("a -service:wallet", "service", "wallet", False, "a service:wallet"),
-        ("-service:wallet", "service", "wallet", False, "service:wallet"),
-        ("*", "service", "wallet", False, "service:wallet"),
-    ],
-)
-def test_a_filter_is_added_as_a_click_means_it(
-    text: str, key: str, value: str, negate: bool, expected: str
-) -> None:
-    assert expected == add(text, key, value, negate)
-
-
-def test_a_filter_cannot_be_added_to_what_is_no_question() -> None:
-    with pytest.raises(BadQuery):
-        add("(a", "service", "wallet")
-    with pytest.raises(BadQuery):
-        add("a", "key", "x" * MAX_BYTES)
 
 
 def test_the_question_that_stores_get_follows_the_tree() -> None:

@@ -78,10 +78,12 @@ def check(cluster: Cluster) -> None:
             )
 
 
-def size(cluster: Cluster) -> dict[str, int]:
-    """``facts`` and ``bytes`` held; refreshes first, so that nothing durable is left out."""
+def size(cluster: Cluster, *, seen: bool) -> dict[str, int]:
+    """``facts`` and ``bytes`` held; refreshes first, so that nothing durable is left out, unless only what is
+    ``seen`` by now is asked for."""
     pattern = mapping.facts_pattern(cluster.prefix)
-    cluster.ask("POST", f"/{pattern}/_refresh", doing="counting facts")
+    if not seen:
+        cluster.ask("POST", f"/{pattern}/_refresh", doing="counting facts")
     answer = cluster.ask(
         "GET",
         f"/{pattern}/_stats/docs,store",

@@ -39,7 +39,7 @@ _PARTIAL_HEAD: Final = {
 
 
 class Place(NamedTuple):
-    """A fact's place in an order: its time there, its tie, and the ranks of its id."""
+    """A fact's place in an order: the two numbers it goes by, and the ranks of its id."""
 
     time: int
     tie: int
@@ -58,8 +58,11 @@ def in_time() -> str:
     return f"{SECONDS:.0f}s" if limit is None else f"{max(1, round(min(SECONDS, limit * SHARE) * 1000))}ms"
 
 
-def sorting(order: Order) -> list[dict[str, str]]:
+def sorting(order: Order) -> list[Dsl]:
     """One of the port's total orders."""
+    if order == "longest":
+        took = {"duration": {"order": "desc", "missing": "_last"}}
+        return [took, {"placed": "desc"}, {"high": "desc"}, {"low": "desc"}]
     way = "asc" if order == "oldest" else "desc"
     time = "received" if order == "received" else "placed"
     return [{field: way} for field in (time, "tie", "high", "low")]

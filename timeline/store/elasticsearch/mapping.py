@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from timeline.search.query import FACETS
 
-VERSION: Final = 2
+VERSION: Final = 3
 REFRESH_SECONDS: Final = 2
 MAX_WINDOW: Final = 10_001  # rows of one answer: the largest page and one more
 _DICTIONARIES, _ENTITIES = "dictionaries", "entities"
@@ -71,7 +71,7 @@ def facts_mappings() -> dict[str, Any]:
         "tie": _sorted_only(),
         "high": _sorted_only(),
         "low": _sorted_only(),
-        "duration": {"type": "long", "doc_values": False},
+        "duration": {"type": "long"},
         "whole": {"type": "binary", "doc_values": True},
     }
     fields.update({name: {"type": "keyword"} for name in FACETS})

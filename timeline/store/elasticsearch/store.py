@@ -138,9 +138,9 @@ class ElasticsearchStore:
         """One page of the entities asked for; raises ``BadQuery`` for a cursor that is not ours."""
         return self._entities.cohort(query)
 
-    def size(self) -> dict[str, int]:
-        """``facts`` and ``bytes`` held, what is not visible yet included."""
-        return admin.size(self._cluster)
+    def size(self, *, seen: bool = False) -> dict[str, int]:
+        """``facts`` and ``bytes`` held; what is not visible yet included, unless only what is ``seen`` is asked."""
+        return admin.size(self._cluster, seen=seen)
 
     def check(self) -> None:
         """Raise ``StoreUnavailable`` where a write or a search would fail now."""

@@ -149,8 +149,8 @@ class TantivyStore:
         """One page of the entities asked for; raises ``BadQuery`` for a cursor that is not ours."""
         return self._entities.cohort(query)
 
-    def size(self) -> dict[str, int]:
-        """``facts`` and ``bytes`` held."""
+    def size(self, *, seen: bool = False) -> dict[str, int]:
+        """``facts`` and ``bytes`` held: all that is durable here is seen."""
         return {"facts": self._reader.held(), "bytes": folder.disk_bytes(self._path) + self._entities.bytes()}
 
     def check(self) -> None:

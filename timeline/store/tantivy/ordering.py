@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 import tantivy
 
-from timeline.store.tantivy.compile import between, both, matches
+from timeline.store.integers import MAX_INT, MIN_INT
+from timeline.store.tantivy.compile import between, both, but_not, matches
 
 IdOf = Callable[[tantivy.DocAddress], str]
 Between = Callable[[str, int | None, int | None], tantivy.Query]
 
 
 class Place(NamedTuple):
-    """The last row given: its time in the asked order, and what orders it among equals."""
+    """The last row given: what it is ordered by first, and what orders it among equals."""
 
     time: int
     tie: int
@@ -138,3 +139,22 @@ class Ordering:
         if after is not None:
             group = [hit for hit in group if (hit.id < after.id if self._newest else hit.id > after.id)]
         return group[:count]
+
+
+def longest(
+    searcher: tantivy.Searcher, query: tantivy.Query, count: int, after: Place | None, id_of: IdOf
+) -> list[Hit]:
+    """The first ``count`` that took longest, or those that follow ``after``; then those without a duration,
+    newest first, with rank -1."""
+    timed = between("duration", MIN_INT, MAX_INT)
+
+    def of(these: tantivy.Query, *columns: str) -> Ordering:
+        return Ordering(searcher, these, time=columns[0], newest=True, id_of=id_of, columns=columns)
+
+    found: list[Hit] = []
+    if after is None or after.rank >= 0:
+        found, after = of(both(query, timed), "duration", "placed", "rank").take(count, after), None
+    if len(found) < count:
+        rest = of(but_not(query, timed), "placed", "rank").take(count - len(found), after)
+        found += [hit._replace(rank=-1) for hit in rest]
+    return found

@@ -30,7 +30,7 @@ from timeline.store.tantivy.compile import (
     token,
     variants,
 )
-from timeline.store.tantivy.ordering import Hit, Ordering, Place
+from timeline.store.tantivy.ordering import Hit, Ordering, Place, longest
 from timeline.store.tantivy.schema import id_token
 
 STREAM: Final = 2_000  # facts put in order at a time while streaming
@@ -78,6 +78,10 @@ class State:
         """The matches in one of the port's orders."""
         time = "received" if order == "received" else "placed"
         return Ordering(self.searcher, query, time=time, newest=order != "oldest", id_of=self._id)
+
+    def longest(self, query: tantivy.Query, count: int, after: Place | None) -> list[Hit]:
+        """The matches that took longest, then those of which nobody knows."""
+        return longest(self.searcher, query, count, after, self._id)
 
     def addressed(
         self, ids: Iterable[str], workspace: str | None = None
@@ -262,6 +266,8 @@ def _first(state: State, query: Query, order: Order, count: int, after: Place | 
     found there in full is all that a list of all would begin with, and costs a fraction.
     """
     compiled, window = state.compiled(query), query.window
+    if order == "longest":
+        return state.longest(compiled, count, after)
     start, end = window.start, window.end
     if (
         order != "received"

@@ -34,6 +34,7 @@ COLUMNS: Final = {
         Column("service", "Service"),
         Column("entity", "Entity"),
         Column("place", "Topic / partition / offset", optional=True),
+        Column("wait", "Wait", numeric=True),
         Column("work", "Work", numeric=True),
         Column("attempt", "Attempt", numeric=True, optional=True),
         Column("trace", "Trace", optional=True),
@@ -50,7 +51,7 @@ COLUMNS: Final = {
         Column("key", "Message key"),
     )
 }
-USUAL: Final = ("name", "service", "entity", "place", "work", "attempt", "trace", "flags")
+USUAL: Final = ("name", "service", "entity", "place", "wait", "work", "attempt", "trace", "flags")
 DENSITIES: Final = ("compact", "comfortable")
 
 

@@ -37,11 +37,24 @@ def known_query(text: str) -> str:
 def page_controls(answer: SearchAnswer, params: Mapping[str, str], view: dict[str, Any]) -> dict[str, Any]:
     """The controls over the rows, as links that hold the whole state."""
     keep = asked(params)
+    orders = {
+        key: {
+            "label": label,
+            "href": link("/search", keep, sort=None if key == "newest" else key, tail=None),
+            "here": answer.order == key,
+        }
+        for key, label in (
+            ("newest", "Newest first"),
+            ("oldest", "Oldest first"),
+            ("received", "As received"),
+            ("longest", "Longest first"),
+        )
+    }
     return {
-        "orders": [
-            {"label": label, "href": link("/search", keep, sort=None if key == "newest" else key, tail=None), "here": answer.order == key}
-            for key, label in (("newest", "Newest first"), ("oldest", "Oldest first"), ("received", "As received"))
-        ],
+        "orders": list(orders.values()),
+        "time_order": orders["oldest" if answer.order == "newest" else "newest"],
+        "time_sorted": {"newest": "descending", "oldest": "ascending"}.get(answer.order, "none"),
+        "column_orders": {"work": orders["longest"], "received": orders["received"]},
         "columns_menu": _columns_menu(params, view),
         "densities": [
             {"label": name.capitalize(), "href": link("/search", params, density=name), "here": view["density"] == name}

@@ -74,8 +74,10 @@ def row_line(row: Row, params: Mapping[str, str], hues: Mapping[str, int]) -> di
     }
 
 
-def lines(rows: Sequence[Row], params: Mapping[str, str], hues: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Rows in order, with a line where a day begins and where nothing was for long."""
+def lines(
+    rows: Sequence[Row], params: Mapping[str, str], hues: Mapping[str, int], *, by_time: bool = True
+) -> list[dict[str, Any]]:
+    """Rows in order, with a line where a day begins and, in the order of time, where nothing was for long."""
     placed = [row.at for row in rows if row.at is not None]
     several_days = bool(placed) and not words.same_day(min(placed), max(placed))
     quiet = max(words.MINUTE, (max(placed) - min(placed)) // 12) if placed else 0
@@ -85,7 +87,7 @@ def lines(rows: Sequence[Row], params: Mapping[str, str], hues: Mapping[str, int
         new_day = (
             several_days and row.at is not None and (before is None or not words.same_day(before, row.at))
         )
-        if before is not None and row.at is not None and abs(row.at - before) > quiet:
+        if by_time and before is not None and row.at is not None and abs(row.at - before) > quiet:
             shown.append({"is": "gap", "length": abs(row.at - before)})
         if new_day:
             shown.append({"is": "day", "at": row.at})
@@ -100,10 +102,12 @@ def with_cells(
     columns: Sequence[Column],
     params: Mapping[str, str],
     now: int,
+    waits: Mapping[str, int],
 ) -> list[dict[str, Any]]:
     """The same lines with the columns of a search page, and with what can be done with each row.
 
     ``params`` are the whole of the page's own: what opens beside the rows leaves them as they are.
+    ``waits`` (ns) are those of messages, by the fact of their handling.
     """
     by_id = {stored.receipt.id: stored for stored in facts}
     received = params.get("sort") == "received"
@@ -121,6 +125,7 @@ def with_cells(
             else {"key": "other", "numeric": column.numeric, **cell(column, row, stored, now)}
             for column in columns
         ]
+        line["wait"] = max(0, waits[row.id]) if row.id in waits else None
         line["preview"] = link("/search", params, fact=row.id)
         line["around"] = link(f"/facts/{quote(row.id, safe='')}/around", {}, back=back)
         line["chosen"] = params.get("fact") == row.id

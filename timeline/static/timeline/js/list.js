@@ -88,7 +88,8 @@ class Tail {
     this.body = document.querySelector("[data-rows] tbody");
     this.after = said.dataset.after;
     this.waiting = [];
-    this.left = 0;
+    this.left = 0;  // too many for an answer or the buffer, since the rows were last put on the page
+    this.passed = 0;  // the same before that
     this.paused = false;
     this.button.addEventListener("click", () => this.pause(!this.paused));
     this.bar.querySelector("[data-tail-show]").addEventListener("click", () => this.show());
@@ -131,6 +132,7 @@ class Tail {
     const all = this.body.querySelectorAll("[data-row]");
     for (const row of [...all].slice(SHOWN)) row.remove();
     this.waiting = [];
+    this.passed += this.left;
     this.left = 0;
     this.tell();
   }
@@ -149,7 +151,8 @@ class Tail {
     const more = this.left ? `, and ${this.left.toLocaleString("en")} older ones that the search has` : "";
     this.bar.querySelector("button").textContent = `${count.toLocaleString("en")} new${more}`;
     const late = this.behind > 10 ? `, searchable up to ${this.behind} s ago` : "";
-    this.text.textContent = (this.paused ? "Paused" : "Following") + late;
+    const passed = this.passed ? `; ${this.passed.toLocaleString("en")} came too fast to show, the search has them` : "";
+    this.text.textContent = (this.paused ? "Paused" : "Following") + late + passed;
   }
 }
 
