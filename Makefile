@@ -43,8 +43,9 @@ clients: $(VENV)/.runtime ## install what the tests use besides Python: real cli
 test-fast: $(VENV)/.dev ## what needs no server and no browser
 	$(BIN)/pytest -q -m "not server and not pages and not slow and not soak"
 
-test-pages: $(VENV)/.dev clients ## the pages in a real Chromium
+test-pages: $(VENV)/.dev clients ## the pages in a real Chromium, on both stores
 	$(BIN)/pytest -q -m "pages and not soak"
+	THROUGHLINE_TEST_STORE=elasticsearch $(BIN)/pytest -q -m "pages and not soak"
 
 test-zoo: $(VENV)/.dev clients ## one story through Kafka's three clients, pika, aio-pika, Celery, Redis streams and Django, ours and stock, on real brokers
 	$(BIN)/pytest -q tests/zoo

@@ -51,9 +51,9 @@ def _fill(index: Path, facts: int) -> None:
 
 
 def _measure(node: RunningNode) -> None:
-    shown = node.get("/api/v1/search?q=*&range=all&limit=1")["histogram"]
-    middle, width = shown[len(shown) // 2]["start"], max(1, len(shown) // 10)
-    end = shown[min(len(shown) // 2 + width, len(shown) - 1)]["start"]
+    shown = node.get("/api/v1/search?q=*&range=all&limit=1")["histogram"]["buckets"]
+    middle, width = shown[len(shown) // 2]["from"], max(1, len(shown) // 10)
+    end = shown[min(len(shown) // 2 + width, len(shown) - 1)]["from"]
     pages = {
         "search: everything, all time": "/search?q=*&range=all",
         "search: one service of six, all time": "/search?q=service:orders&range=all",
@@ -81,6 +81,7 @@ def _measure(node: RunningNode) -> None:
 
 def _painted(page: Page, address: str) -> float:
     page.goto(address)
+    page.wait_for_function(f"({_PAINT}) > 0")
     return float(page.evaluate(_PAINT))
 
 

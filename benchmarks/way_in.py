@@ -68,7 +68,7 @@ def _count(node: RunningNode) -> int:
     ask = urllib.request.Request(f"{node.web}/metrics", headers={"Authorization": f"Bearer {node.token}"})
     with urllib.request.urlopen(ask, timeout=60) as answer:
         lines = answer.read().decode().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("throughline_store_facts"))
+    return next(int(float(line.split()[1])) for line in lines if line.startswith("throughline_store_facts"))
 
 
 def _settled(node: RunningNode) -> int:

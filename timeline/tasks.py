@@ -31,7 +31,8 @@ _BACK_OFF = (0.2, 10.0)  # seconds, first and longest
 # seconds for summaries in every 10 while requests wait: usually, and when far behind
 _SUMMARIES, _SUMMARIES_LATE, _LATE = 0.5, 2.5, 300 * 10**9
 _summarising = threading.Lock()
-_slots = threading.BoundedSemaphore(settings.THROUGHLINE["THROUGHLINE_WORKER_THREADS"])
+_THREADS: int = settings.THROUGHLINE["THROUGHLINE_WORKER_THREADS"]
+_slots = threading.BoundedSemaphore(_THREADS)
 
 
 def drain_now() -> int:
@@ -162,21 +163,33 @@ class Sweeper(threading.Thread):
         super().__init__(name="sweeper", daemon=True)
         self._stop_asked = threading.Event()
         self._heartbeat = Heartbeat(_node(), "worker", _held)
+        # as many as may drain: after an outage a backlog waits for which no hint is left
+        self._others = [
+            threading.Thread(target=self._look, name=f"sweeper {number}", daemon=True)
+            for number in range(2, _THREADS + 1)
+        ]
 
     def stop(self) -> None:
-        """Finish the batch in hand, then close the store."""
+        """Finish the batches in hand, then close the store."""
         self._stop_asked.set()
-        self.join(30)
+        for thread in (self, *self._others):
+            thread.join(30)
         self._heartbeat.stop()
         wiring.writer().close()
 
     def run(self) -> None:
-        """Look every half second; back off with jitter while something is away."""
+        """Look for what waits until asked to stop."""
         # A batch is tens of thousands of objects without cycles: looking through them at
         # Python's usual pace costs a tenth of the drain.
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         self._heartbeat.start()
+        for thread in self._others:
+            thread.start()
+        self._look()
+
+    def _look(self) -> None:
+        """Every half second; back off with jitter while something is away."""
         wait, pause = _BACK_OFF[0], 0.5
         while not self._stop_asked.wait(pause):
             try:

@@ -14,8 +14,10 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.clients import drive
 from tests.node.harness import ROOT, RunningNode, until
 from tests.node.otlp import request, span
+from tests.servers.collector import Collector
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.kafka import Kafka
 
@@ -61,6 +63,22 @@ def _asked(node: RunningNode, asked: str = "1h") -> Any:
     return node.get(f"/api/v1/search?q=service:collected&range={asked}")
 
 
+def _tally(node: RunningNode) -> dict[str, int]:
+    found: dict[str, int] = node.get("/api/v1/senders")["tally"]
+    return found
+
+
+def _through_a_collector(kafka: Kafka, encoding: str) -> None:
+    """Spans and log records of an SDK, written to Kafka by a Collector."""
+    topics = {
+        signal: {"topic": f"otlp_{name}", "encoding": encoding}
+        for signal, name in (("traces", "spans"), ("logs", "logs"))
+    }
+    with Collector("kafka", {"brokers": [kafka.url], **topics}) as collector:
+        drive.python_traces(collector.url)
+        drive.python_logs(collector.url)
+
+
 def test_what_a_collector_wrote_is_found_and_what_waits_in_kafka_is_known(tmp_path: Path) -> None:
     with Kafka() as kafka, Elasticsearch(heap="512m") as search:
         admin = AdminClient({"bootstrap.servers": kafka.url})
@@ -90,13 +108,14 @@ def test_what_a_collector_wrote_is_found_and_what_waits_in_kafka_is_known(tmp_pa
                 )
             with _consumer(node, "--brokers", kafka.url):
                 until(lambda: _asked(node)["total"]["value"] == 100, what="100 facts")
-                tally = until(
-                    lambda: (
-                        found if (found := node.get("/api/v1/senders")["tally"])["received"] == 100 else None
-                    ),
-                    what="the accounting",
-                )
-            assert (100, 0) == (tally["new"], tally["inbox"])
+                until(lambda: _tally(node)["received"] == 100, what="the accounting")
+                tally = _tally(node)
+                assert (100, 0) == (tally["new"], tally["inbox"])
+                for encoding in ("otlp_proto", "otlp_json"):
+                    _through_a_collector(kafka, encoding)
+                # two spans and two log records; in the other encoding they are the same facts again
+                until(lambda: _tally(node)["received"] == 108, what="what the Collector wrote")
+                assert (104, 4, 0) == tuple(_tally(node)[what] for what in ("new", "already", "variant"))
         finally:
             node.stop()
 

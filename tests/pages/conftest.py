@@ -18,8 +18,11 @@ from tests.sharing import CLUSTER
 
 expect.set_options(timeout=20_000)  # ms: how long an answer takes says only how busy the machine is
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-# for the tests of a file that are to hold on every store
-STORES = pytest.mark.parametrize("node", ["embedded", CLUSTER], indirect=True, scope="package")
+STORE = os.environ.get("THROUGHLINE_TEST_STORE", "embedded")  # or elasticsearch, for a whole run on it
+# for the tests of a file that are to hold on every store in every run
+STORES = pytest.mark.parametrize(
+    "node", ["embedded", CLUSTER] if STORE == "embedded" else [STORE], indirect=True, scope="package"
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -30,10 +33,19 @@ FLAGS = [
 ]
 
 
+def _on(store: str) -> dict[str, str]:
+    """The settings of a node on a store of its own."""
+    if store != CLUSTER:
+        return {}
+    return {
+        "THROUGHLINE_STORE_URL": f"elasticsearch://{elasticsearch.shared()}/pages-{uuid.uuid4().hex[:12]}"
+    }
+
+
 @pytest.fixture
 def bare_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """A fresh node with nothing in it, one for each test: a first fact comes only once."""
-    running = RunningNode(tmp_path_factory.mktemp("bare"))
+    running = RunningNode(tmp_path_factory.mktemp("bare"), **_on(STORE))
     try:
         yield running.start()
     finally:
@@ -43,12 +55,7 @@ def bare_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]
 @pytest.fixture(scope="package")
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """A node that was sent the story: on the embedded store, or on the one that ``STORES`` names."""
-    more = {}
-    if getattr(request, "param", "embedded") == CLUSTER:
-        more["THROUGHLINE_STORE_URL"] = (
-            f"elasticsearch://{elasticsearch.shared()}/pages-{uuid.uuid4().hex[:12]}"
-        )
-    running = RunningNode(tmp_path_factory.mktemp("story"), **more)
+    running = RunningNode(tmp_path_factory.mktemp("story"), **_on(getattr(request, "param", STORE)))
     try:
         running.start()
         send_story(running)

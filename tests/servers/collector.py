@@ -15,7 +15,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / ".cache" / "bin" / f"collector-{
 
 
 class Collector(Server):
-    """One Collector whose only exporter is ``exporter`` (its type and settings); ``url`` takes OTLP/HTTP."""
+    """One Collector whose only exporter is ``exporter``, with these ``settings``; it batches for 50 ms."""
 
     name = "collector"
 

@@ -219,12 +219,14 @@ class _Salvage:
 
     def _scope(self, body: memoryview, resource: Message | None) -> ScopeGroup:
         parts, found, schema_url = [], [], ""
+        room = self._max - self._items
         for number, content in self._fields(body):
             if number == 1:
                 parts.append(content)
             elif number == 2:
                 found.append(content)
-                check_count(self._items + len(found), self._max)
+                if len(found) > room:
+                    check_count(self._items + len(found), self._max)
             elif number == 3:
                 schema_url = _text(content)
         scope = _one(InstrumentationScope, parts)
@@ -255,11 +257,20 @@ class _Salvage:
         at, end = 0, len(body)
         while at < end:
             self._steps += 1
-            check_count(self._steps, self._max_steps)
-            tag, at = _varint(body, at)
+            if self._steps > self._max_steps:
+                check_count(self._steps, self._max_steps)
+            tag = body[at]
+            if tag < 0x80:  # as nearly every tag: a call for each is what a bomb would be made of
+                at += 1
+            else:
+                tag, at = _varint(body, at)
             kind = tag & 7
             if kind == 2:
-                size, at = _varint(body, at)
+                size = body[at] if at < end else 0x80
+                if size < 0x80:
+                    at += 1
+                else:
+                    size, at = _varint(body, at)
                 if size > end - at:
                     raise MalformedPayload("a field is longer than the body", remedy=_REMEDY)
                 yield tag >> 3, body[at : at + size]

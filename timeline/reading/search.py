@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 
 import msgspec
 
@@ -23,6 +25,7 @@ FEW = 10  # values of a facet that is not looked into
 MORE = 500  # of one that is
 LEFT_OUT = "Leave out"
 INSTEAD = 5  # rows that are shown where nothing matched
+_beside = ThreadPoolExecutor(8, thread_name_prefix="facets")
 COUNTED = 10_000  # matches that a list alone counts; beyond that it says "at least"
 _STEPS = tuple(
     unit * factor
@@ -146,8 +149,9 @@ class Searches:
         verdict = self._coverage.judge(gathered, total, first=found.first, last=found.last, partial=partial)
         # facets and bars are exact or an error, and what can be said of the rest is no error
         drawn = ask.drawn and ask.cursor is None and not partial
-        bars, interval = self._histogram(query, found) if drawn else ((), 0)
         picked = picks(understood.parsed) if understood.parsed and not understood.label else ()
+        counted = self._facets(asked, ask, picked) if drawn else None  # beside the histogram
+        bars, interval = self._histogram(query, found) if drawn else ((), 0)
         tried = self._suggestions(understood, ask) if not _any(found) else []
         nearest = min(tried, key=_distance, default=None) if ask.drawn else None
         return SearchAnswer(
@@ -164,7 +168,7 @@ class Searches:
             picks=picked,
             readings=self._readings(understood, ask) if ask.drawn else (),
             understood=understood.label,
-            facets=self._facets(asked, ask, picked) if drawn else (),
+            facets=counted.result() if counted else (),
             histogram=bars,
             interval=interval,
             suggestions=tuple(suggestion for suggestion, _ in tried),
@@ -190,21 +194,28 @@ class Searches:
         window = msgspec.structs.replace(ask.window, on="either")
         return window, self._overview(ask, msgspec.structs.replace(query, window=window))
 
-    def _facets(self, query: Query, ask: Ask, picked: Sequence[Pick]) -> tuple[Facet, ...]:
+    def _facets(self, query: Query, ask: Ask, picked: Sequence[Pick]) -> Future[tuple[Facet, ...]]:
         """Every built-in facet; of one, or of another key, with more values.
 
-        One of which values are picked is counted as if none were: the others can be picked too.
+        One of which values are picked is counted as if none were: the others can be picked too. A store
+        counts without Python's lock, or elsewhere, so this goes on while other questions are asked.
         """
-        found = {facet.field: facet for facet in self._store.facets(query, FACETS)}
-        wider = {pick.field: pick.rest for pick in picked if pick.field in found or pick.field == ask.more}
-        for field in dict.fromkeys((*wider, *([ask.more] if ask.more else []))):
-            of = query
+        wider = {pick.field: pick.rest for pick in picked if pick.field in FACETS or pick.field == ask.more}
+        again: dict[str, Query] = {}
+        for field in (*wider, *([ask.more] if ask.more else [])):
+            again[field] = query
             if field in wider:
                 node = understand(wider[field], self._rules(ask.workspace), self._asking(ask.workspace)).node
-                of = msgspec.structs.replace(query, where=scoped(node, ask.environment))
-            whole = self._store.facets(of, (field,), limit=MORE if field == ask.more else FEW)[0]
-            found = {**found, field: whole} if field in found else {field: whole, **found}
-        return tuple(found.values())
+                again[field] = msgspec.structs.replace(query, where=scoped(node, ask.environment))
+
+        def count() -> tuple[Facet, ...]:
+            found = {facet.field: facet for facet in self._store.facets(query, FACETS)}
+            for field, of in again.items():
+                whole = self._store.facets(of, (field,), limit=MORE if field == ask.more else FEW)[0]
+                found = {**found, field: whole} if field in found else {field: whole, **found}
+            return tuple(found.values())
+
+        return _beside.submit(copy_context().run, count)
 
     def _histogram(self, query: Query, seen: Overview) -> tuple[tuple[Bucket, ...], int]:
         window = query.window

@@ -97,10 +97,12 @@ def deliveries(store: Store, takers: Sequence[Stored], workspace: str) -> tuple[
 
 
 def waits_of(store: Store, facts: Iterable[Stored], workspace: str) -> dict[str, int]:
-    """How long (ns) the message of each handling among these had waited, by the handling's fact id."""
+    """How long (ns) the message of each first handling among these had waited, by the handling's fact id."""
     takers = [one for one in facts if isinstance(one.fact, Span) and one.fact.kind == "consumer"]
     hops = deliveries(store, [one for one in takers if not one.receipt.variant], workspace)
-    return {hop.consumer: hop.wait for hop in hops if hop.consumer and hop.wait is not None}
+    return {
+        hop.consumer: hop.wait for hop in hops if hop.consumer and hop.wait is not None and hop.attempt == 1
+    }
 
 
 def _pairs(hops: Iterable[Hop]) -> Iterable[Hop]:

@@ -102,7 +102,10 @@ def _named(item: Ast, types: frozenset[str]) -> tuple[str, str]:
             return "has", key
         case Everything():
             return "everything", "*"
-        case Either():
+        case Either(items):
+            labels, values = zip(*(_named(one, types) for one in items), strict=True)
+            if len({*labels, "entity"}) == 2 and all(isinstance(one, Pair) for one in items):
+                return labels[0], " or ".join(values)
             return "any of", unparse(item)
         case _:
             return "all of", unparse(item)

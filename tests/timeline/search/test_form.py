@@ -39,6 +39,9 @@ def test_there_is_one_chip_per_condition_in_the_order_written() -> None:
         ("has:order.id", "has", "order.id", False),
         ("*", "everything", "*", False),
         ("a OR b", "any of", "a OR b", False),
+        ("service:a OR topic:b", "any of", "service:a OR topic:b", False),
+        ("service:a OR service:b", "service", "a or b", False),
+        ("bet:1 OR bet:2", "any of", "bet:1 OR bet:2", False),
         ("NOT (a b)", "all of", "a b", True),
     ],
 )

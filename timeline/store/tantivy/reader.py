@@ -45,6 +45,7 @@ class State:
     def __init__(self, searcher: tantivy.Searcher, codec: Codec) -> None:
         self.searcher, self._codec = searcher, codec
         self._alone: dict[str, bool] = {}
+        self._ends: tuple[int, int] | None = None
 
     def fact(self, address: tantivy.DocAddress) -> Stored:
         """The fact at an address of this state."""
@@ -78,6 +79,14 @@ class State:
         """The matches in one of the port's orders."""
         time = "received" if order == "received" else "placed"
         return Ordering(self.searcher, query, time=time, newest=order != "oldest", id_of=self._id)
+
+    def ends(self) -> tuple[int, int]:
+        """A range (ns, half-open) that holds the placed time of every fact; looked up once."""
+        if self._ends is None:
+            asked = {name: {name: {"field": "ms"}} for name in ("min", "max")}
+            found = self.searcher.aggregate(tantivy.Query.all_query(), asked)
+            self._ends = int(found["min"]["value"]) * MS, (int(found["max"]["value"]) + 1) * MS
+        return self._ends
 
     def longest(self, query: tantivy.Query, count: int, after: Place | None) -> list[Hit]:
         """The matches that took longest, then those of which nobody knows."""
@@ -268,14 +277,10 @@ def _first(state: State, query: Query, order: Order, count: int, after: Place | 
     compiled, window = state.compiled(query), query.window
     if order == "longest":
         return state.longest(compiled, count, after)
-    start, end = window.start, window.end
-    if (
-        order != "received"
-        and window.on == "event"
-        and start is not None
-        and end is not None
-        and state.searcher.num_docs >= MANY
-    ):
+    if order != "received" and window.on == "event" and state.searcher.num_docs >= MANY:
+        first, last = state.ends()
+        start = first if window.start is None else max(window.start, first)
+        end = last if window.end is None else min(window.end, last)
         if after is not None:
             start, end = (
                 (start, min(end, after.time + 1)) if order == "newest" else (max(start, after.time), end)

@@ -51,7 +51,7 @@ COLUMNS: Final = {
         Column("key", "Message key"),
     )
 }
-USUAL: Final = ("name", "service", "entity", "place", "wait", "work", "attempt", "trace", "flags")
+USUAL: Final = ("name", "service", "entity", "place", "wait", "work", "trace", "flags")
 DENSITIES: Final = ("compact", "comfortable")
 
 

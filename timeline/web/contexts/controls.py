@@ -40,14 +40,15 @@ def page_controls(answer: SearchAnswer, params: Mapping[str, str], view: dict[st
     orders = {
         key: {
             "label": label,
+            "title": title,
             "href": link("/search", keep, sort=None if key == "newest" else key, tail=None),
             "here": answer.order == key,
         }
-        for key, label in (
-            ("newest", "Newest first"),
-            ("oldest", "Oldest first"),
-            ("received", "As received"),
-            ("longest", "Longest first"),
+        for key, label, title in (
+            ("newest", "Newest", "Newest first"),
+            ("oldest", "Oldest", "Oldest first"),
+            ("received", "Received", "As received, the newest first"),
+            ("longest", "Longest", "What took longest first"),
         )
     }
     return {

@@ -64,6 +64,7 @@ def row_line(row: Row, params: Mapping[str, str], hues: Mapping[str, int]) -> di
         "place_href": door(params, "destination", row.destination)["only"] if row.destination else "",
         "work": work if work else None,
         "attempt": row.attempt,
+        "again": row.attempt if row.attempt and row.attempt > 1 else None,
         "trace": row.trace_id or "",
         "trace_href": link(f"/traces/{row.trace_id}", params, span=row.span_id) if row.trace_id else "",
         "failed": row.status == "error",
