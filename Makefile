@@ -54,7 +54,8 @@ test: ## everything
 	@$(MAKE) --no-print-directory --jobs 2 clients check  # while one of them downloads, the other computes
 	$(BIN)/pytest $(SHARED)
 
-soak: $(VENV)/.dev clients ## the long form of the proofs: hours of faults, kills and fuzzing
+soak: $(VENV)/.dev clients ## the long form of the proofs: hours of faults, kills, loads and fuzzing
+	@bash tests/clients/collector.sh
 	$(BIN)/pytest -q -p no:randomly -m soak --timeout 0
 
 bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/

@@ -4,7 +4,6 @@ set -euo pipefail
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 cache="$root/.cache"
 telemetrygen=v0.161.0
-collector=v0.165.0
 
 mkdir -p "$cache/bin" "$cache/node"
 packages=
@@ -14,19 +13,9 @@ if ! cmp -s "$root/tests/clients/package-lock.json" "$cache/node/package-lock.js
   (cd "$cache/node" && npm ci --no-audit --no-fund --loglevel=error) &
   packages=$!
 fi
-if [ ! -x "$cache/bin/telemetrygen-$telemetrygen" ] || [ ! -x "$cache/bin/collector-$collector" ]; then
-  command -v go >/dev/null || { echo "go is missing: install Go 1.25 or newer" >&2; exit 1; }
-fi
 if [ ! -x "$cache/bin/telemetrygen-$telemetrygen" ]; then
+  command -v go >/dev/null || { echo "go is missing: install Go 1.25 or newer" >&2; exit 1; }
   GOBIN="$cache/bin" go install "github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@$telemetrygen"
   mv "$cache/bin/telemetrygen" "$cache/bin/telemetrygen-$telemetrygen"
-fi
-if [ ! -x "$cache/bin/collector-$collector" ]; then # the Collector's own builder puts one together
-  made="$(mktemp -d)"
-  GOFLAGS=-modcacherw CGO_ENABLED=0 go run "go.opentelemetry.io/collector/cmd/builder@$collector" \
-    --config "$root/tests/clients/collector/builder.yaml" --set "dist.output_path=$made" >"$made.log" 2>&1 ||
-    { cat "$made.log" >&2; exit 1; }
-  mv "$made/collector" "$cache/bin/collector-$collector"
-  rm -rf "$made" "$made.log"
 fi
 [ -z "$packages" ] || wait "$packages"

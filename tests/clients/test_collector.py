@@ -10,7 +10,7 @@ from tests.clients import compare, drive
 from tests.receiving import Running
 from tests.servers.collector import Collector
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.soak]
 
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "protobuf, gzip": ("otlp_http", {}),

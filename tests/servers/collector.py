@@ -46,5 +46,5 @@ class Collector(Server):
     def command(self, folder: Path) -> Sequence[str]:
         """Its configuration is handed over as a word: JSON is YAML."""
         if not PROGRAM.exists():
-            raise RuntimeError(f"{PROGRAM} is missing: run `make clients`")
+            raise RuntimeError(f"{PROGRAM} is missing: run `bash tests/clients/collector.sh`")
         return [str(PROGRAM), f"--config=yaml:{json.dumps(self._config)}"]
