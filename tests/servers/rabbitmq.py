@@ -72,7 +72,7 @@ class RabbitMQ(Server):
 
     def full(self, yes: bool) -> None:
         """Raise or lower its alarm: while its disk is full it reads no more from those who publish."""
-        self.run(_itself("rabbitmqctl"), "set_disk_free_limit", "100TB" if yes else "50MB")
+        self.run(_itself("rabbitmqctl"), "set_disk_free_limit", "100000GB" if yes else "50MB")
 
     def answers(self) -> bool:
         """Whether it takes a login."""
