@@ -35,6 +35,7 @@ CAUSE_TITLES = {
 }
 STATE_ICONS = {"ok": "circle-check", "warning": "triangle-alert", "info": "info"}
 PASSING = ("backlog", "refresh")  # causes that settle by themselves
+LONG = 2_000  # facts from which on an export says how far it is
 STRIP = 4  # coverage lines in the strip; the rest are under Details
 
 
@@ -77,7 +78,7 @@ def search_page(
         "instead_of": _suggestion(answer.instead_of, asked) if answer.instead_of else None,
         "next_href": link("/search", params, cursor=answer.next, fact=None) if answer.next else "",
         "first_href": link("/search", params, cursor=None) if params.get("cursor") else "",
-        "exports": exports("search", {name: asked[name] for name in ("q", *CARRIED) if name in asked}),
+        "exports": exports("search", {name: asked[name] for name in ("q", *CARRIED) if name in asked}, answer.total.value + answer.total.variants),
         "doors": _doors(answer, params),
         "as_text": params.get("view") == "text",
         "chips_href": link("/search", params, view=None),
@@ -146,8 +147,8 @@ def _suggestion(suggestion: Suggestion, params: Mapping[str, str]) -> dict[str, 
     }
 
 
-def exports(what: str, params: Mapping[str, str]) -> list[dict[str, str]]:
-    """The export menu of a search, trace or entity."""
+def exports(what: str, params: Mapping[str, str], facts: int = 0) -> list[dict[str, Any]]:
+    """The export menu of a search, trace or entity; of many ``facts`` with how far an export is."""
     kinds = (
         ("html", "One HTML file", "opens offline", "file-text"),
         ("csv", "CSV", "for a spreadsheet", "columns-3"),
@@ -161,6 +162,7 @@ def exports(what: str, params: Mapping[str, str]) -> list[dict[str, str]]:
             "note": note,
             "icon": icon,
             "href": link(path, params, format=key, cursor=None, view=None),
+            "facts": facts if facts > LONG and key != "html" else 0,
         }
         for key, label, note, icon in kinds
     ]
