@@ -209,11 +209,11 @@ class Searches:
                 again[field] = msgspec.structs.replace(query, where=scoped(node, ask.environment))
 
         def count() -> tuple[Facet, ...]:
-            found = {facet.field: facet for facet in self._store.facets(query, FACETS)}
+            others = [field for field in FACETS if field not in again]
+            found = {facet.field: facet for facet in self._store.facets(query, others)}
             for field, of in again.items():
-                whole = self._store.facets(of, (field,), limit=MORE if field == ask.more else FEW)[0]
-                found = {**found, field: whole} if field in found else {field: whole, **found}
-            return tuple(found.values())
+                found[field] = self._store.facets(of, (field,), limit=MORE if field == ask.more else FEW)[0]
+            return tuple(found[field] for field in (*(again.keys() - set(FACETS)), *FACETS))
 
         return _beside.submit(copy_context().run, count)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -136,9 +136,10 @@ def search(request: HttpRequest) -> HttpResponse:
     page = frame(
         request, "search", "Search", q=answer.text or params.get("q", ""), understood=answer.understood
     )
+    shown = columns.chosen(params, request.COOKIES)["columns"]
     context: dict[str, Any] = {
         "frame": page,
-        **search_page(answer, params, request.COOKIES, waits_shown(params, request.COOKIES, answer.facts)),
+        **search_page(answer, params, request.COOKIES, waits_shown(shown, answer.facts)),
         "panel": _panel(request, params.get("fact", "")),
         "waits": waited_for,
         "watch_days": watches.LIFETIME // words.DAY,
@@ -146,12 +147,9 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "timeline/search.html", context)
 
 
-def waits_shown(
-    params: Mapping[str, str], cookies: Mapping[str, str], facts: Sequence[Stored]
-) -> dict[str, int]:
-    """The waits of these facts' messages (ns, by fact id), where the reader's columns show them."""
-    shown = columns.COLUMNS["wait"] in columns.chosen(params, cookies)["columns"]
-    return wiring.reading().waits(facts) if shown else {}
+def waits_shown(shown: Sequence[columns.Column], facts: Sequence[Stored]) -> dict[str, int]:
+    """The waits of these facts' messages (ns, by fact id), where the columns show them."""
+    return wiring.reading().waits(facts) if columns.COLUMNS["wait"] in shown else {}
 
 
 def _panel(request: HttpRequest, fact_id: str) -> SafeString | None:

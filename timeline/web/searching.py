@@ -54,7 +54,7 @@ def tail(request: HttpRequest) -> HttpResponse:
             view["columns"],
             {**params, "sort": "received", "tail": "1"},
             answer.now,
-            waits_shown(params, request.COOKIES, answer.facts),
+            waits_shown(view["columns"], answer.facts),
         ),
     }
     return render(request, "timeline/_tail.html", context)

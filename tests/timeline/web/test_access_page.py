@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.timeline.web.test_searching import House
+from tests.timeline.web.house import House
 from timeline import wiring
 from timeline.models import AccessCheck
 

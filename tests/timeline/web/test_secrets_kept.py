@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.timeline.web.test_searching import House
-from timeline import redactions, wiring
+from tests.timeline.web.house import House
+from timeline import redactions
 from timeline.models import RecentSearch, SavedSearch, Watch
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    made = House(tmp_path)
-    monkeypatch.setattr(wiring, "reading", lambda: made.desk)
-    yield made
-    made.store.close()
 
 
 def test_what_a_rule_knows_as_a_secret_is_kept_as_its_hash(
