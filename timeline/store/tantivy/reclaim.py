@@ -65,10 +65,16 @@ def _living(state: State, place: int, start: int, end: int) -> list[Stored]:
     ]
 
 
-def parts(path: Path, reader: Reader) -> Iterator[list[Stored]]:
-    """What to write anew, part by part; the caller moves each before it asks for the next."""
-    wasteful = [segment for segment in _segments(path) if segment.dead > DEAD_SHARE * segment.max_doc]
-    for segment in wasteful:
+def wasteful(path: Path) -> set[str]:
+    """The segments that are largely dead."""
+    return {segment.segment_id for segment in _segments(path) if segment.dead > DEAD_SHARE * segment.max_doc}
+
+
+def parts(path: Path, reader: Reader, doomed: set[str]) -> Iterator[list[Stored]]:
+    """What to write anew of these segments, part by part; the caller moves each before it asks for the next."""
+    for segment in _segments(path):
+        if segment.segment_id not in doomed:
+            continue
         for start in range(0, segment.max_doc, PART):
             state = reader.state()
             place = _place(path, segment.segment_id)

@@ -27,7 +27,7 @@ from timeline.store.port import ItemReport
 from timeline.store.tantivy import folder
 from timeline.store.tantivy.compile import between, both, exactly, token
 from timeline.store.tantivy.reader import Reader
-from timeline.store.tantivy.reclaim import left_over, parts
+from timeline.store.tantivy.reclaim import left_over, parts, wasteful
 from timeline.store.tantivy.schema import document, draft
 from timeline.store.turn import TURN
 
@@ -284,10 +284,20 @@ class Writer:
         with self._expiring:
             count = self._remove(doomed)
             if count:
-                for living in parts(self._path, self._reader):
-                    self._move(living)
-                self._free()
+                self._empty()
         return count
+
+    def _empty(self) -> None:
+        """Empty the segments that are largely dead, those included that running merges make of them."""
+        tried: set[str] = set()
+        while True:
+            doomed = wasteful(self._path) - tried
+            tried |= doomed
+            for living in parts(self._path, self._reader, doomed):
+                self._move(living)
+            self._free()
+            if not wasteful(self._path) - tried:
+                return
 
     def _free(self) -> None:
         """Drop the files of emptied segments, once running merges have let go of them."""
