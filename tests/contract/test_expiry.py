@@ -52,7 +52,6 @@ def test_what_is_gone_does_not_come_back_by_itself_and_can_be_sent_again(opened:
     assert 30 == store.count(asking(All())).value
 
 
-@pytest.mark.timeout(180)
 def test_facts_that_come_while_others_expire_are_kept_and_none_comes_back(opened: Opened) -> None:
     """F33: old and new ones in the same batches, each batch sent twice, expired all the while."""
     store, batches, gone = opened.store, 12, []

@@ -299,3 +299,31 @@ def test_a_day_that_is_blocked_holds_no_other_day_back(
     site.ask("PUT", f"/{{}}-facts-{DAY}/_settings", {"index.blocks.write": None})
     monkeypatch.setattr(store._writer, "_away", {})
     assert ["stored", "already"] * 5 == [report.outcome for report in store.write(facts)]
+
+
+def test_a_day_that_expires_while_it_is_read_fails_no_reader(site: Site, store: ElasticsearchStore) -> None:
+    """An index that is dropped between finding its facts and reading them is asked about again."""
+    facts = [
+        b.stored(b.span(number=n, start=b.NOW - n % 8 * b.DAY, attributes={"text": "x" * 9_000}))
+        for n in range(1, 401)
+    ]
+    store.write(facts, visible=True)
+    ids = [stored.receipt.id for stored in facts]
+    done = threading.Event()
+
+    def read() -> int:
+        read = 0
+        while not done.is_set():
+            assert len(list(store.facts_of(asking(All())))) <= len(facts)
+            assert len(store.get(ids)) == len(ids)
+            read += 1
+        return read
+
+    with ThreadPoolExecutor(3) as readers:
+        reading = [readers.submit(read) for _ in range(3)]
+        try:
+            for day in range(8, 0, -1):
+                store.expire(b.NOW - day * b.DAY + b.HOUR * 12)
+        finally:
+            done.set()
+    assert all(reader.result() for reader in reading)

@@ -16,7 +16,7 @@ from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.asking import chunks
 from timeline.store.codec import Codec
 from timeline.store.elasticsearch.admin import recognise
-from timeline.store.elasticsearch.client import STARTING, Cluster, lines, pause
+from timeline.store.elasticsearch.client import STARTING, Cluster, lines, pause, status_of
 from timeline.store.elasticsearch.compile import Dsl, within
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.names import id_of, is_id
@@ -115,6 +115,10 @@ def insist(answer: dict[str, Any], doing: str) -> dict[str, Any]:
     return answer
 
 
+# of a day just begun, and of one that expired while it was searched
+_PASSING: Final = frozenset({"no_shard_available_action_exception", "search_context_missing_exception"})
+
+
 class Fetch:
     """Asks the cluster and unpacks what it finds; safe for use by several threads."""
 
@@ -135,11 +139,16 @@ class Fetch:
         params = _WHOLE if whole else _PARTIAL
         asked = time.monotonic()
         while True:
-            answer: dict[str, Any] = self.cluster.ask(
-                "POST", f"/{path}/_search", body, params=params, doing=doing, question=True
-            )
-            if not _starting(answer) or _waited_enough(asked):
-                return insist(answer, doing) if whole else answer
+            try:
+                answer: dict[str, Any] = self.cluster.ask(
+                    "POST", f"/{path}/_search", body, params=params, doing=doing, question=True
+                )
+            except StoreUnavailable as error:
+                if not _dropped(error) or _waited_enough(asked):
+                    raise
+            else:
+                if not _passing(answer) or _waited_enough(asked):
+                    return insist(answer, doing) if whole else answer
             rest(pause(1))
 
     def searches(self, asked: Sequence[tuple[str, Dsl]], doing: str) -> Iterator[dict[str, Any]]:
@@ -155,7 +164,7 @@ class Fetch:
             answers: list[dict[str, Any]] = self.cluster.ask(
                 "POST", "/_msearch", body, lines=True, doing=doing, question=True
             )["responses"]
-            if not any(map(_starting, answers)) or _waited_enough(began):
+            if not any(map(_passing, answers)) or _waited_enough(began):
                 break
             rest(pause(1))
         for answer in answers:
@@ -185,10 +194,15 @@ def _waited_enough(began: float) -> bool:
     return max(time.monotonic() - began, spent()) > STARTING
 
 
-def _starting(answer: dict[str, Any]) -> bool:
-    """Whether shards were left out that may be there in a moment, as those of a day just begun."""
-    return answer.get("status") == 503 or any(
-        failure.get("reason", {}).get("type") == "no_shard_available_action_exception"
+def _dropped(error: StoreUnavailable) -> bool:
+    """Whether a day went between finding its facts and reading them."""
+    return isinstance(error.__cause__, Exception) and status_of(error.__cause__) == 404
+
+
+def _passing(answer: dict[str, Any]) -> bool:
+    """Whether shards were left out that are there, or known to be gone, a moment later."""
+    return answer.get("status") in (404, 503) or any(
+        failure.get("reason", {}).get("type") in _PASSING
         for failure in answer.get("_shards", {}).get("failures", ())
     )
 
