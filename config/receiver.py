@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def _allow_connections() -> None:
 
 die_with(spawner())  # a worker whose master was killed must not keep the port: nobody would restart it
 _allow_connections()
+sys.setswitchinterval(0.0005)  # s: whoever judges a large request lets the others in between
 django.setup()
 
 from config import telling  # noqa: E402 - Django comes first

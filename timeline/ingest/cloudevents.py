@@ -75,10 +75,7 @@ def read(headers: dict[str, str], body: bytes, *, max_items: int) -> Batch:
     media = content_type.partition(";")[0].strip().lower()
     if media.startswith(_BATCH):
         _only_json(media, _BATCH)
-        found = _json(body)
-        if not isinstance(found, list):
-            raise MalformedPayload("a batch is a JSON array of events", remedy=_REMEDY)
-        check_count(len(found), max_items)
+        found = loads(body, max_depth=_ENVELOPE_DEPTH, check=lambda found: _check_batch(found, max_items))
         return _judged(found, _as_written(body, found))
     if media.startswith(_STRUCTURED):
         _only_json(media, _STRUCTURED)
@@ -180,6 +177,12 @@ def origin_of(traceparent: str) -> tuple[SpanRef | None, int]:
 def _only_json(media: str, prefix: str) -> None:
     if media != f"{prefix}+json":
         raise UnsupportedPayload(f"event format {media[:80]!r} is not offered", remedy=f"send {prefix}+json")
+
+
+def _check_batch(found: Any, max_items: int) -> None:
+    if not isinstance(found, list):
+        raise MalformedPayload("a batch is a JSON array of events", remedy=_REMEDY)
+    check_count(len(found), max_items)
 
 
 def _json(body: bytes) -> Any:

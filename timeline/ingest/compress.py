@@ -42,7 +42,7 @@ def decompress(body: bytes, encoding: str, *, limit: int = LIMIT) -> bytes:
     elif name == "deflate":
         pieces = _inflate(body, 15 if _has_zlib_header(body) else -15, members=False)
     elif name == "zstd":
-        pieces = _unzstd(body)
+        pieces = _unzstd(body, limit)
     else:
         raise UnsupportedPayload(
             f"content encoding {name[:40]!r} is not offered", remedy="use gzip, zstd, deflate or none at all"
@@ -92,11 +92,12 @@ def _inflate(body: bytes, wbits: int, *, members: bool) -> Iterator[bytes]:
             raise MalformedPayload("bytes follow the compressed body", remedy=_REMEDY)
 
 
-def _unzstd(body: bytes) -> Iterator[bytes]:
+def _unzstd(body: bytes, limit: int) -> Iterator[bytes]:
     view = memoryview(body)
     start = count = 0
     if not body:
         raise MalformedPayload("the compressed body ends too early", remedy=_REMEDY)
+    _check(zstandard.frame_content_size(body), limit)  # of the first frame, where it says so
     while start < len(view):
         inflater = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
         while not inflater.eof:

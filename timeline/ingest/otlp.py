@@ -37,6 +37,8 @@ from timeline.ingest.values import finite
 from timeline.search.fact_tokens import attribute_tokens
 
 _WHOLE: Final = 4 * 1024 * 1024  # bodies up to here are parsed in one go
+_COUNTED: Final = 1024 * 1024  # beyond this, and beyond _MANY of one scope, items are counted before
+_MANY: Final = 1_000  # any is made: too many must not take others their turn
 _REMEDY: Final = "send an ExportTraceServiceRequest or ExportLogsServiceRequest in protobuf"
 
 
@@ -72,6 +74,10 @@ _SIGNALS: Final = {
 }
 
 
+_COUNTED_REQUEST: Final = MESSAGES["Counted"]
+_COUNTED_SCOPE: Final = MESSAGES["CountedScope"]
+
+
 def request_class(signal: str) -> type[Message]:
     """The message that a request of this signal is."""
     return _SIGNALS[signal].request
@@ -87,6 +93,8 @@ def parse(body: bytes, signal: str, *, max_items: int, accepted: int | None = No
     """
     kind = _SIGNALS[signal]
     if len(body) <= _WHOLE:
+        if len(body) > _COUNTED:
+            _count(body, max_items)
         if accepted is not None:
             parsed = _whole(kind.light, LIGHT, body, kind, max_items)
             if parsed is not None and parsed.items == accepted:
@@ -95,6 +103,22 @@ def parse(body: bytes, signal: str, *, max_items: int, accepted: int | None = No
         if parsed is not None:
             return parsed
     return _Salvage(kind, max_items).run(memoryview(body))
+
+
+def _count(body: bytes, max_items: int) -> None:
+    """Raise ``TooLarge`` where more items or groups are sent, without making any of them."""
+    try:
+        found = _COUNTED_REQUEST.FromString(body)
+    except DecodeError:
+        return  # which item is at fault is found out one by one
+    check_count(len(found.resources), max_items)
+    scopes = items = 0
+    for resource in found.resources:
+        scopes += len(resource.scopes)
+        check_count(scopes, max_items)
+        for scope in resource.scopes:
+            items += len(scope.items)
+            check_count(items, max_items)
 
 
 def _whole(
@@ -225,6 +249,8 @@ class _Salvage:
                 parts.append(content)
             elif number == 2:
                 found.append(content)
+                if len(found) == _MANY:
+                    self._count(body)
                 if len(found) > room:
                     check_count(self._items + len(found), self._max)
             elif number == 3:
@@ -232,6 +258,13 @@ class _Salvage:
         scope = _one(InstrumentationScope, parts)
         usable = resource is not None and scope is not None
         return ScopeGroup(scope, schema_url, [self._item(content, usable) for content in found])
+
+    def _count(self, scope: memoryview) -> None:
+        try:
+            items = len(_COUNTED_SCOPE.FromString(bytes(scope)).items)
+        except DecodeError:
+            return  # it is walked through to where it breaks
+        check_count(self._items + items, self._max)
 
     def _item(self, content: memoryview, usable: bool) -> Message | None:
         position = self._items
@@ -249,7 +282,7 @@ class _Salvage:
                 return self._kind.item.FromString(bytes(content))
             except DecodeError as error:
                 verdict = _why(noun, error)
-        self._refused[position] = refuse(position, verdict, bytes(content))
+        self._refused[position] = refuse(position, verdict, bytes(content[:MAX_ITEM_BYTES]))
         return None
 
     def _fields(self, body: memoryview) -> Iterator[tuple[int, memoryview]]:

@@ -110,6 +110,10 @@ _MESSAGES: Final[dict[str, _Fields]] = {
         "schema_url": _one(3, _STRING),
     },
     "Logs": {"resource_logs": _many(1, _MESSAGE, "ResourceLogs")},
+    # only to count many items: the field numbers of both signals are the same
+    "CountedScope": {"items": _many(2, _BYTES)},
+    "CountedResource": {"scopes": _many(2, _MESSAGE, "CountedScope")},
+    "Counted": {"resources": _many(1, _MESSAGE, "CountedResource")},
 }
 
 

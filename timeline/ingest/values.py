@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -29,17 +30,25 @@ def whole(number: int) -> int | str:
     return number if _LOW <= number <= _HIGH else str(number)
 
 
-def loads(body: bytes, *, max_depth: int = MAX_DEPTH, cleaned: bool = True) -> Any:
+def loads(
+    body: bytes,
+    *,
+    max_depth: int = MAX_DEPTH,
+    cleaned: bool = True,
+    check: Callable[[Any], None] | None = None,
+) -> Any:
     """JSON as Python values, cleaned of what JSON readers let through.
 
     Integers beyond 64 bits and numbers beyond a double become their exact text, ``NaN`` and
     ``Infinity`` their names, lone surrogates U+FFFD; of a repeated key the last is kept. Not ``cleaned``, lone
     surrogates stay, for whoever has to refuse them. Raises ``MalformedPayload`` for anything else that is no JSON, ``TooLarge`` for nesting
-    deeper than ``max_depth``.
+    deeper than ``max_depth``, and what ``check`` raises, which sees the values before they are cleaned.
     """
     bounded(body)
     try:
         found = _parsed(body)
+        if check is not None:
+            check(found)
         safe = clean(found, max_depth)
         return safe if cleaned else found
     except RecursionError:

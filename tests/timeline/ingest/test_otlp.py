@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from typing import Any
+from unittest import mock
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -23,6 +24,7 @@ from tests.timeline.ingest.otlp_requests import (
 )
 from timeline.domain import Annotation, Dropped, Entity, Event, Link, Message, Scope, Span, SpanRef
 from timeline.errors import MalformedPayload, TooLarge
+from timeline.ingest import otlp
 from timeline.ingest.decode import decode, inspect
 from timeline.ingest.entities import Rules
 
@@ -345,6 +347,19 @@ def test_empty_groups_are_limited_too(body: bytes) -> None:
     with pytest.raises(TooLarge):
         inspect(accepted(body), max_items=5_000)
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("size", [12, 30, 60])
+def test_too_many_spans_are_counted_before_any_is_made(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a body of one megabyte or more, parsed in one go or item by item."""
+    body = field(1, field(2, field(2, bytes(size)) * 100_000))
+    made = mock.Mock()
+    monkeypatch.setattr(
+        otlp, "_SIGNALS", {"traces": otlp._SIGNALS["traces"]._replace(request=made, item=made)}
+    )
+    with pytest.raises(TooLarge):
+        inspect(accepted(body), max_items=99_999)
+    assert [] == made.mock_calls
 
 
 def test_the_limit_of_items_is_met_exactly() -> None:
