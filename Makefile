@@ -45,7 +45,7 @@ test-fast: $(VENV)/.dev ## what needs no server and no browser
 
 test-pages: $(VENV)/.dev clients ## the pages in a real Chromium, on both stores
 	$(BIN)/pytest -q -m "pages and not soak"
-	THROUGHLINE_TEST_STORE=elasticsearch $(BIN)/pytest -q -m "pages and not soak"
+	PAGES_STORE=elasticsearch $(BIN)/pytest -q -m "pages and not soak"
 
 test-zoo: $(VENV)/.dev clients ## one story through Kafka's three clients, pika, aio-pika, Celery, Redis streams and Django, ours and stock, on real brokers
 	$(BIN)/pytest -q tests/zoo

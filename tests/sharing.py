@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 CLUSTER = "elasticsearch"
+PAGES_STORE = os.environ.get("PAGES_STORE", "embedded")  # or CLUSTER, for a whole run of the pages on it
 _CLUSTER_FILES = (
     "/test_elasticsearch_emptied.py",
     "/test_elasticsearch_recent.py",
@@ -22,5 +25,5 @@ def together(nodeid: str) -> str:
     if CLUSTER in parameters or file.endswith(_CLUSTER_FILES):
         return CLUSTER
     if file.startswith(_PAGES):
-        return _PAGES
+        return CLUSTER if PAGES_STORE == CLUSTER else _PAGES
     return file

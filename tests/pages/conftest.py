@@ -14,14 +14,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.node.harness import RunningNode
 from tests.pages.sending import send_story
 from tests.servers import elasticsearch
-from tests.sharing import CLUSTER
+from tests.sharing import CLUSTER, PAGES_STORE
 
 expect.set_options(timeout=20_000)  # ms: how long an answer takes says only how busy the machine is
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-STORE = os.environ.get("THROUGHLINE_TEST_STORE", "embedded")  # or elasticsearch, for a whole run on it
 # for the tests of a file that are to hold on every store in every run
 STORES = pytest.mark.parametrize(
-    "node", ["embedded", CLUSTER] if STORE == "embedded" else [STORE], indirect=True, scope="package"
+    "node",
+    ["embedded", CLUSTER] if PAGES_STORE == "embedded" else [PAGES_STORE],
+    indirect=True,
+    scope="package",
 )
 FLAGS = [
     "--no-sandbox",
@@ -45,7 +47,7 @@ def _on(store: str) -> dict[str, str]:
 @pytest.fixture
 def bare_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """A fresh node with nothing in it, one for each test: a first fact comes only once."""
-    running = RunningNode(tmp_path_factory.mktemp("bare"), **_on(STORE))
+    running = RunningNode(tmp_path_factory.mktemp("bare"), **_on(PAGES_STORE))
     try:
         yield running.start()
     finally:
@@ -55,7 +57,7 @@ def bare_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]
 @pytest.fixture(scope="package")
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
     """A node that was sent the story: on the embedded store, or on the one that ``STORES`` names."""
-    running = RunningNode(tmp_path_factory.mktemp("story"), **_on(getattr(request, "param", STORE)))
+    running = RunningNode(tmp_path_factory.mktemp("story"), **_on(getattr(request, "param", PAGES_STORE)))
     try:
         running.start()
         send_story(running)

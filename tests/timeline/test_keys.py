@@ -35,6 +35,23 @@ def test_a_revoked_or_expired_token_is_dead() -> None:
     assert keys.find(expired, "read") is None
 
 
+def test_a_remembered_token_is_asked_for_again_before_a_revoked_one_must_be_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret, now = keys.create("grafana", "read"), [100.0]
+    monkeypatch.setattr("timeline.keys.time.monotonic", lambda: now[0])
+    assert keys.remembered(secret, "read") is not None
+    Token.objects.update(revoked=timezone.now())
+    now[0] += keys.FRESH
+    assert keys.remembered(secret, "read") is not None
+    now[0] += 0.1
+    assert keys.remembered(secret, "read") is None
+    assert keys.FRESH < 5
+    Token.objects.update(revoked=None)
+    assert keys.remembered(secret, "read") is not None, "a dead one is asked for each time"
+    assert keys.remembered(secret, "ingest") is None
+
+
 def test_a_link_signs_in_once() -> None:
     secret = keys.create_link(keys.first_user()).removeprefix("/signin/")
     assert keys.first_user() == keys.use_link(secret)

@@ -42,7 +42,7 @@ class _Bearer(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Token | None:
         """The live read token, or ``None``."""
-        return keys.find(token, Token.Scope.READ)
+        return keys.remembered(token, Token.Scope.READ)
 
 
 class _Marking(HttpBearer):

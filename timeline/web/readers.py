@@ -30,4 +30,4 @@ def may_read(request: HttpRequest) -> bool:
             return False
     elif scheme != "Bearer":
         return request.user.is_authenticated
-    return keys.find(secret, Token.Scope.READ) is not None
+    return keys.remembered(secret, Token.Scope.READ) is not None
