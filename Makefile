@@ -57,6 +57,7 @@ test: ## everything
 soak: $(VENV)/.dev clients ## the long form of the proofs: hours of faults, kills, loads and fuzzing
 	@bash tests/clients/collector.sh
 	$(BIN)/pytest -q -p no:randomly -m soak --timeout 0
+	for seed in $$(seq 20); do FAULT_SEED=$$seed $(BIN)/pytest -q -p no:randomly tests/faults || exit 1; done
 
 bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
 	$(BIN)/python -m benchmarks.run

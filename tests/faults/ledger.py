@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
@@ -137,6 +138,9 @@ def judge(
     )
 
 
+SEED: Final = int(os.environ.get("FAULT_SEED", "4711"))  # of every schedule; the long form takes twenty
+
+
 @dataclass
 class Ledger:
     """What one service sends to a node, written down before and after each request."""
@@ -144,7 +148,7 @@ class Ledger:
     node: RunningNode
     service: str
     number: int  # of this ledger among all that use the node
-    seed: int = 4711
+    seed: int = SEED
     sent: dict[str, Attributes] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)

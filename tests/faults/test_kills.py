@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.faults.conftest import Bench
+from tests.faults.ledger import SEED
 from tests.faults.watching import watching
 from tests.node.harness import RunningNode, until
 
@@ -44,10 +45,10 @@ def _die(bench: Bench, *, clusters: int, workers: int) -> None:
     with watching(bench.node) as watch:
         with ledger.load(threads=1, pause=0.1):
             killer = threading.Thread(
-                target=_kill_workers, args=(bench.node, workers, 7, killed), daemon=True
+                target=_kill_workers, args=(bench.node, workers, SEED, killed), daemon=True
             )
             killer.start()
-            _kill_cluster(bench, clusters, 11)
+            _kill_cluster(bench, clusters, SEED + 1)
             killer.join(600)
         until(lambda: bench.node.processes("worker"), what="a running worker")
         bench.quiet()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import troubles
 from tests.faults.conftest import Bench
-from tests.faults.ledger import DAY
+from tests.faults.ledger import DAY, SEED
 from tests.faults.watching import ask, watching
 from tests.node.harness import until
 
@@ -27,9 +27,9 @@ HOPELESS = (400, "document_parsing_exception", "failed to parse field [f07.bad]"
 @pytest.mark.parametrize("whole", [True, False], ids=["whole bulks", "some items"])
 def test_f04_what_a_busy_elasticsearch_turns_down_is_offered_again(bench: Bench, whole: bool) -> None:
     ledger = bench.ledger(f"f04-{whole}".lower())
-    dice = troubles.Dice(4711)
+    dice = troubles.Dice(SEED)
     refused = (
-        troubles.sometimes(0.5, 4711, troubles.bulks_refused(*BREAKER))
+        troubles.sometimes(0.5, SEED, troubles.bulks_refused(*BREAKER))
         if whole
         else troubles.items_refused(lambda action, line: BUSY if dice.below(0.3) else None)
     )
@@ -119,7 +119,7 @@ def test_f05_a_full_disk_is_waited_for_and_writing_resumes_alone(bench: Bench, s
 
 
 def test_f07_of_a_bulk_only_what_failed_is_sent_again_and_the_hopeless_is_set_aside(bench: Bench) -> None:
-    ledger, dice = bench.ledger("f07"), troubles.Dice(4711)
+    ledger, dice = bench.ledger("f07"), troubles.Dice(SEED)
 
     def refusing(action: dict[str, Any], line: bytes) -> tuple[int, str, str] | None:
         if b"f07.bad" in line:

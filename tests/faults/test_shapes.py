@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.faults.conftest import Bench
+from tests.faults.ledger import SEED
 from tests.faults.watching import watching
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
@@ -42,7 +43,7 @@ def _value(dice: random.Random, depth: int = 0) -> Any:
 
 
 def test_f08_one_key_with_every_type_is_stored_as_it_was_sent(bench: Bench) -> None:
-    ledger, dice = bench.ledger("f08"), random.Random(4711)
+    ledger, dice = bench.ledger("f08"), random.Random(SEED)
     with watching(bench.node) as watch:
         first = ledger.send(1, attributes=[{"f08": 42, "f08.deep": 1}])[0]
         second = ledger.send(1, attributes=[{"f08": {"deep": {"er": "x7"}}, "f08.deep": {"er": [1, {}]}}])[0]
@@ -60,7 +61,7 @@ def test_f08_one_key_with_every_type_is_stored_as_it_was_sent(bench: Bench) -> N
 
 
 def _explode(bench: Bench, documents: int, keys: int, service: str) -> None:
-    ledger, dice = bench.ledger(service), random.Random(4711)
+    ledger, dice = bench.ledger(service), random.Random(SEED)
     fields = _fields(bench)
     asked: list[tuple[str, str]] = []
     began = time.monotonic()
