@@ -145,10 +145,12 @@ def _bar(bar: Bar, top: int, labels: _Labels, params: Mapping[str, str], selecte
         if labels.free(middle, right + 3, right + 3 + room):
             length_at = "right"
     under = _under(bar, middle, labels)
-    name_at = ""
+    name_at, name_anchor = "", ""
     size = len(bar.what) * LETTER
     if labels.free(middle - 14, bar.x, bar.x + size):
-        name_at = x(bar.x)
+        name_at, name_anchor = x(bar.x), "start"
+    elif labels.free(middle - 14, end - size, end):  # the last ones, at the edge of the drawing
+        name_at, name_anchor = x(end), "end"
     return {
         "id": bar.fact,
         "href": link(f"/facts/{bar.fact}", params),
@@ -162,6 +164,7 @@ def _bar(bar: Bar, top: int, labels: _Labels, params: Mapping[str, str], selecte
         "length_at": length_at,
         "right": x(right),
         "name_at": name_at,
+        "name_anchor": name_anchor,
         "above": middle - 12,
         "below": middle + 21,
         "under": under,
