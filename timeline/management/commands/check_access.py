@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaException
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from timeline.broker.tap.access import Access, check
 from timeline.broker.tap.following import OURS
-from timeline.errors import ThroughlineError
+from timeline.management.command import NodeCommand
 from timeline.management.kafka import add_connection, names, settings_of
 from timeline.models import AccessCheck
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Tries each operation that is needed; writes, joins and commits nothing."""
 
     help = "Try what the tap (and, with --group, manage.py consume) needs of a Kafka cluster."
@@ -37,8 +37,6 @@ class Command(BaseCommand):
             found = check(config, names(options["topics"]), group=options["group"])
         except KafkaException as error:
             raise CommandError(f"these settings are no good: {error.args[0].str()}") from error
-        except ThroughlineError as error:
-            raise CommandError(f"{error.message}; {error.remedy}") from error
         AccessCheck.objects.update_or_create(
             brokers=found.brokers,
             principal=found.principal,

@@ -6,17 +6,18 @@ import signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from timeline import records, wiring
 from timeline.broker.consume import OURS, Consuming
 from timeline.heartbeats import Heartbeat
 from timeline.ingest.request import Signal
+from timeline.management.command import NodeCommand
 from timeline.management.kafka import add_connection, names, settings_of
 from timeline.redactions import Redactions
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """A member of a Kafka consumer group that stores what it reads; run as many as there are partitions."""
 
     help = "Consume the topics of the OpenTelemetry Collector's Kafka exporter until stopped."

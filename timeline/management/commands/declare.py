@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from timeline.errors import BadQuery
+from timeline.management.command import NodeCommand
 from timeline.models import Audit, Declaration
 from timeline.search.times import parse_time
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Imported history proves absence only where someone states that it is complete."""
 
     help = "Declare that everything of a range was sent in (history, imports, backfills)."
@@ -27,10 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Record the statement; it shows under every answer that rests on it."""
         now = time.time_ns()
-        try:
-            start, end = parse_time(options["start"], now), parse_time(options["end"], now)
-        except BadQuery as error:
-            raise CommandError(f"{error} {error.remedy}") from error
+        start, end = parse_time(options["start"], now), parse_time(options["end"], now)
         if start >= end:
             raise CommandError("the range ends before it starts; give the earlier time first")
         Declaration.objects.create(start=start, end=end, by=options["by"], note=options["note"])

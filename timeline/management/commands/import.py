@@ -11,13 +11,13 @@ from typing import Any, BinaryIO
 
 import msgspec
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from timeline import wiring
-from timeline.errors import ThroughlineError
 from timeline.importing.mapping import Mapping, read, suggested
 from timeline.importing.reading import records
 from timeline.importing.work import Import, Refused, Sum, preview
+from timeline.management.command import NodeCommand
 from timeline.management.progress import Progress
 from timeline.models import Audit, Declaration
 from timeline.redactions import Redactions
@@ -26,7 +26,7 @@ _SHOWN = 20  # refused rows that are told one by one
 _PREVIEW = 5
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """JSON lines or CSV, plain or gzip, by a mapping; it may be killed and begun again."""
 
     help = "Import the rows of a CSV or JSON lines file as facts, by a mapping file."
@@ -63,8 +63,6 @@ class Command(BaseCommand):
                 total = self._import(stream, kind, mapping, text)
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{error}") from error
-        except ThroughlineError as error:
-            raise CommandError(f"{error.message}; {error.remedy}") from error
         self._said(mapping, total, complete=options["complete"])
 
     def _suggest(self, stream: BinaryIO, kind: str, path: Path) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Sum
 
 from timeline import quarantine, wiring
-from timeline.errors import Rejected, ThroughlineError
+from timeline.errors import Rejected
+from timeline.management.command import NodeCommand
 from timeline.models import Quarantined
 from timeline.redactions import Redactions
 from timeline.search.times import format_ns
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """List, replay and discard items in quarantine."""
 
     help = "Look at what could not be stored; accept it again after a fix, or give it up with a reason."
@@ -53,8 +54,6 @@ class Command(BaseCommand):
             except Rejected as error:
                 failed += row.items
                 self.stderr.write(f"{row.pk}: {error.message}; {error.remedy}")
-            except ThroughlineError as error:
-                raise CommandError(f"{error.message}; {error.remedy}") from error
         if not done and not failed:
             raise CommandError("nothing of that is kept; `manage.py quarantine list` shows what is")
         self.stdout.write(f"{done:,} items {options['what']}ed, {failed:,} left as before")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from timeline import redactions
-from timeline.errors import Rejected
+from timeline.management.command import NodeCommand
 from timeline.models import RedactionRule
 from timeline.redaction.detectors import DETECTORS
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Make, list and end rules; what they mean is in docs/redaction.md."""
 
     help = "What is taken out of everything received, before it touches a disk."
@@ -47,10 +47,7 @@ class Command(BaseCommand):
     def _add(self, options: dict[str, Any]) -> None:
         by = "detector" if options["detector"] else "attribute"
         match = options["detector"] or options["attribute"]
-        try:
-            row = redactions.make(
-                by=by, match=match, action=options["action"], note=options["note"], who="command line"
-            )
-        except Rejected as error:
-            raise CommandError(f"{error.message}; {error.remedy}".removesuffix("; ")) from error
+        row = redactions.make(
+            by=by, match=match, action=options["action"], note=options["note"], who="command line"
+        )
         self.stdout.write(f"{row.pk}")

@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from timeline import wiring
 from timeline.errors import ThroughlineError
+from timeline.management.command import NodeCommand
 from timeline.management.progress import Checkpoint, Progress
 from timeline.management.walking import settled, workspaces_of
 from timeline.models import Audit
@@ -19,7 +20,7 @@ from timeline.search.times import format_ns
 from timeline.store.port import Store
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Copies facts as they are, ids and receipts included; the source may go on meanwhile."""
 
     help = (

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from timeline import wiring
 from timeline.errors import ThroughlineError
 from timeline.inbox.inbox import Inbox
+from timeline.management.command import NodeCommand
 from timeline.management.progress import Checkpoint, Progress
 from timeline.management.walking import settled, workspaces_of
 from timeline.reindexing import Slice, facts_of, held, slices
@@ -21,7 +22,7 @@ _WAITING: Final = 200_000  # touches noted at a time: the worker works them off 
 _PATIENCE: Final = 120.0  # seconds in which a running worker gets on with some
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Notes every entity as touched; the worker rebuilds what is noted."""
 
     help = "Rebuild the summaries of all entities from their facts. The worker must be running."

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Min
 
+from timeline.management.command import NodeCommand
 from timeline.models import Audit, Node, Outage
 from timeline.reading.nodes import SILENT
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """A silent node holds every answer back to its last heartbeat, until someone says it is gone."""
 
     help = "Retire a node that will not come back: its silence until now is kept as an outage."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from timeline import keys
+from timeline.management.command import NodeCommand
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Prints a link that signs its opener in once, within half an hour."""
 
     help = "Print a one-time sign-in link."

@@ -10,13 +10,14 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from timeline import wiring
 from timeline.broker.tap.following import OURS, Tap
 from timeline.broker.tap.rules import TopicRules, read
 from timeline.errors import BadQuery, ThroughlineError
 from timeline.heartbeats import Heartbeat
+from timeline.management.command import NodeCommand
 from timeline.management.kafka import add_connection, names, settings_of
 from timeline.redactions import Redactions
 from timeline.search.times import parse_time
@@ -24,7 +25,7 @@ from timeline.search.times import parse_time
 _SAYS = 30.0  # s between two lines about how far it is
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Records become facts; positions are kept beside the inbox, and the cluster is told nothing."""
 
     help = "Follow Kafka topics with no consumer group and no commits, and take their records in as facts."
@@ -65,8 +66,6 @@ class Command(BaseCommand):
             )
         except KafkaException as error:
             raise CommandError(f"these settings are no good: {error.args[0].str()}") from error
-        except ThroughlineError as error:
-            raise CommandError(f"{error.message}; {error.remedy}") from error
         heartbeat = Heartbeat(settings.THROUGHLINE["THROUGHLINE_NODE"], "tap", tap.state)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: tap.stop())

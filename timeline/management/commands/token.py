@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from timeline import keys
-from timeline.errors import Rejected
+from timeline.management.command import NodeCommand
 from timeline.models import Token
 
 
-class Command(BaseCommand):
+class Command(NodeCommand):
     """Tokens for the API (``--read``) and for senders (``--ingest``)."""
 
     help = (
@@ -51,17 +50,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         """Carry out the verb."""
-        try:
-            getattr(self, f"_{verb}")(options)
-        except Rejected as error:
-            raise CommandError(
-                f"{error.message}; {error.remedy}" if error.remedy else error.message
-            ) from error
-        except DatabaseError as error:
-            raise CommandError(
-                f"this node has no database yet, or it is away ({error}); start the node first, and give the"
-                " command the environment that it runs with, THROUGHLINE_DATA_DIR before all"
-            ) from error
+        getattr(self, f"_{verb}")(options)
 
     def _create(self, options: dict[str, Any]) -> None:
         terms = keys.Terms(
