@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import builders as b
+from timeline.domain import Entity
 from timeline.inbox.inbox import Inbox
 from timeline.reading.desk import Desk
 from timeline.reading.search import Ask
@@ -60,6 +61,13 @@ def desk(store: Store, tmp_path: Path) -> Desk:
 def test_the_plain_value_finds_what_was_hashed(desk: Desk, text: str) -> None:
     assert 1 == desk.search(Ask(text=text)).total.value
     assert 1 == sum(1 for _ in desk.matches(Ask(text=text)))
+
+
+def test_an_entity_whose_id_was_hashed_has_its_story_under_the_plain_one(desk: Desk) -> None:
+    answer = desk.entity(Entity(type="customer", id=CARD))
+    assert answer is not None
+    assert (1, ()) == (len(answer.facts), answer.related)
+    assert desk.entity(Entity(type="customer", id="4222222222222")) is None
 
 
 def test_a_list_of_ids_is_looked_through_the_same_way(desk: Desk) -> None:

@@ -91,7 +91,7 @@ class Desk:
             lag=store.visibility_lag,
             missing=store.missing,
         )
-        self._stories = Stories(store, self._coverage, rules)
+        self._stories = Stories(store, self._coverage, rules, asking)
         self._suggestions = Suggestions(store, rules)
 
     @_asking

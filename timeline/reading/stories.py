@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 
 from timeline.answers import EntityAnswer, FactAnswer, TraceAnswer
 from timeline.domain import Entity, Row, Span, Stored, Timeline
@@ -13,6 +13,7 @@ from timeline.reading.coverage import CoverageReader
 from timeline.reading.usual import UsualWaits
 from timeline.rebuild.assemble import timeline
 from timeline.rebuild.linked import linked_traces
+from timeline.redaction.asking import NOTHING, Asking
 from timeline.search.query import (
     And,
     AttributeExists,
@@ -40,14 +41,20 @@ _AROUND = 6
 
 
 class Stories:
-    """Answers about one thing. ``rules`` gives attribute key to entity type of a workspace."""
+    """Answers about one thing. ``rules`` gives attribute key to entity type of a workspace, ``asking`` what was
+    redacted in it."""
 
     def __init__(
-        self, store: Store, coverage: CoverageReader, rules: Callable[[str], Mapping[str, str]]
+        self,
+        store: Store,
+        coverage: CoverageReader,
+        rules: Callable[[str], Mapping[str, str]],
+        asking: Callable[[str], Asking] = lambda workspace: NOTHING,
     ) -> None:
         self._store = store
         self._coverage = coverage
         self._rules = rules
+        self._asking = asking
         self._usual = UsualWaits(store)
         self._consumers: dict[tuple[str, str, int], tuple[frozenset[str], float]] = {}
 
@@ -151,14 +158,15 @@ class Stories:
             beside=tuple(beside),
             alone=alone.timeline if alone else None,
             context_count=max(in_context - len(facts), 0) if not context and not beside else 0,
-            related=_related(entity, facts),
+            related=_related({entity, *self._asking(workspace).entities(entity)}, facts),
         )
 
     def about(self, entity: Entity, context: bool, workspace: str) -> Node:
         """The query for an entity: its own tokens, and those of every rule that names its
-        type, so that a new rule works on what was stored before it."""
+        type, so that a new rule works on what was stored before it; where ids are hashed, by the hash, too."""
         keys = [key for key, kind in self._rules(workspace).items() if kind == entity.type]
-        return Or((EntityIs(entity, context), *(AttributeIs(key, entity.id) for key in keys)))
+        named = Or((EntityIs(entity, context), *(AttributeIs(key, entity.id) for key in keys)))
+        return self._asking(workspace).too(named)
 
     def _take(self, query: Query, limit: int) -> tuple[list[Stored], int]:
         facts = list(itertools.islice(self._store.facts_of(query), limit))
@@ -308,11 +316,11 @@ def _expand(facts: list[Stored], closure: list[Stored]) -> tuple[list[Stored], l
     return facts + inside, [stored for stored in closure if stored.receipt.id not in shown]
 
 
-def _related(entity: Entity, facts: Iterable[Stored]) -> tuple[tuple[str, int], ...]:
+def _related(own: Set[Entity], facts: Iterable[Stored]) -> tuple[tuple[str, int], ...]:
     """Other entities on the same facts, the most frequent first."""
     counts: dict[str, int] = {}
     for stored in facts:
         for other in (*stored.fact.entities, *stored.fact.context):
-            if other != entity:
+            if other not in own:
                 counts[str(other)] = counts.get(str(other), 0) + 1
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20])

@@ -74,10 +74,14 @@ class Asking:
             case FieldIs(field, value):
                 return self._either(node, (FieldIs(field, one) for one in self._values("", value)))
             case EntityIs(entity, context):
-                hashed = (Entity(type=entity.type, id=one) for one in self._values("", entity.id))
-                return self._either(node, (EntityIs(one, context) for one in hashed))
+                return self._either(node, (EntityIs(one, context) for one in self.entities(entity)))
             case _:
                 return node
+
+    def entities(self, entity: Entity) -> Iterator[Entity]:
+        """What a rule may have made of an entity's id."""
+        if self._hashing is not None:
+            yield from (Entity(type=entity.type, id=one) for one in self._values("", entity.id))
 
     def hidden(
         self, node: Node, text: str, window: Window, types: Mapping[str, str]
