@@ -62,7 +62,7 @@ def test_kills_of_elasticsearch_and_of_workers_lose_and_double_nothing(bench: Be
     _die(bench, clusters=2, workers=8)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_ten_kills_of_elasticsearch_and_fifty_of_workers_lose_and_double_nothing(bench: Bench) -> None:
     _die(bench, clusters=10, workers=50)

@@ -96,11 +96,12 @@ def test_what_each_leaves_alone(name: str, text: str) -> None:
 def test_a_hostile_text_costs_no_more_than_its_length(name: str, piece: str) -> None:
     def cost(size: int) -> float:
         text = piece * (size // len(piece))
-        began = time.process_time()
+        began = time.thread_time()
         for _ in DETECTORS[name].find(text):
             pass
-        return time.process_time() - began
+        return time.thread_time() - began
 
     small = max(cost(20_000), 0.002)
 
-    assert cost(160_000) < 40 * small  # eight times as long; a square would be sixty-four
+    large = min(cost(160_000) for _ in range(3))  # now and then the garbage of other tests is collected
+    assert large < 40 * small  # eight times as long; a square would be sixty-four
