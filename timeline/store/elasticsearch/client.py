@@ -169,6 +169,11 @@ def status_of(error: Exception) -> int:
     return int(getattr(getattr(error, "meta", None), "status", 0) or 0)
 
 
+def not_there(error: StoreUnavailable) -> bool:
+    """Whether the cluster answered that there is no such thing (404)."""
+    return isinstance(error.__cause__, Exception) and status_of(error.__cause__) == 404
+
+
 class Cluster:
     """Requests to one cluster; safe for use by several threads.
 
@@ -239,7 +244,7 @@ class Cluster:
         try:
             return self.ask(method, path, body, doing=doing, **options)
         except StoreUnavailable as error:
-            if isinstance(error.__cause__, Exception) and status_of(error.__cause__) == 404:
+            if not_there(error):
                 return None
             raise
 
@@ -263,6 +268,7 @@ __all__ = [
     "Cluster",
     "item_failure",
     "lines",
+    "not_there",
     "pause",
     "reason_of",
     "status_of",

@@ -16,7 +16,7 @@ from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.asking import chunks
 from timeline.store.codec import Codec
 from timeline.store.elasticsearch.admin import recognise
-from timeline.store.elasticsearch.client import STARTING, Cluster, lines, pause, status_of
+from timeline.store.elasticsearch.client import STARTING, Cluster, lines, not_there, pause
 from timeline.store.elasticsearch.compile import Dsl, within
 from timeline.store.elasticsearch.days import Days
 from timeline.store.elasticsearch.names import id_of, is_id
@@ -144,7 +144,8 @@ class Fetch:
                     "POST", f"/{path}/_search", body, params=params, doing=doing, question=True
                 )
             except StoreUnavailable as error:
-                if not _dropped(error) or _waited_enough(asked):
+                # a day may go between finding its facts and reading them
+                if not not_there(error) or _waited_enough(asked):
                     raise
             else:
                 if not _passing(answer) or _waited_enough(asked):
@@ -192,11 +193,6 @@ class Fetch:
 def _waited_enough(began: float) -> bool:
     """Whether shards that are just being started were given their time, by this request or those before it."""
     return max(time.monotonic() - began, spent()) > STARTING
-
-
-def _dropped(error: StoreUnavailable) -> bool:
-    """Whether a day went between finding its facts and reading them."""
-    return isinstance(error.__cause__, Exception) and status_of(error.__cause__) == 404
 
 
 def _passing(answer: dict[str, Any]) -> bool:
