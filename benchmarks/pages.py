@@ -30,11 +30,11 @@ def main() -> None:
     """Print one line a page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--facts", type=int, default=3_000_000)
-    parser.add_argument("--data", type=Path, help="the data folder of a node that holds the corpus already")
+    parser.add_argument("--data", type=Path, help="a folder to keep the node in; it is filled once")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
         data = options.data or Path(folder)
-        if not options.data:
+        if not (data / "index").exists():
             _fill(data / "index", options.facts)
         node = RunningNode(data, THROUGHLINE_LOG_LEVEL="WARNING").start()
         try:
@@ -81,8 +81,9 @@ def _measure(node: RunningNode) -> None:
 
 def _painted(page: Page, address: str) -> float:
     page.goto(address)
-    page.wait_for_function(f"({_PAINT}) > 0")
-    return float(page.evaluate(_PAINT))
+    while not (first := float(page.evaluate(_PAINT))):
+        page.wait_for_timeout(10)  # the pages' own policy forbids to wait for an expression
+    return first
 
 
 def _served(address: str, cookie: str) -> float:
