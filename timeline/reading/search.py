@@ -136,21 +136,24 @@ class Searches:
         began = time.monotonic_ns()
         rules, asking = self._rules(ask.workspace), self._asking(ask.workspace)
         understood = understand(ask.text, rules, asking)
+        where = scoped(understood.node, ask.environment)
+        query = Query(where=where, window=ask.window, workspace=ask.workspace)
+        drawn = ask.drawn and ask.cursor is None
+        picked = picks(understood.parsed) if understood.parsed and not understood.label else ()
+        counted = self._facets(query, ask, picked) if drawn else None  # beside all that follows
         gathered = self._coverage.gather(
             ask.window, ask.workspace, asking.hidden(understood.node, ask.text, ask.window, rules)
         )
-        where = scoped(understood.node, ask.environment)
-        query = Query(where=where, window=ask.window, workspace=ask.workspace)
         found, window = self._overview(ask, query), ask.window
         if not _any(found):
             window, found = self._received_in(ask, query, found)
         asked = msgspec.structs.replace(query, window=window)
         total, partial = found.count, found.partial
         verdict = self._coverage.judge(gathered, total, first=found.first, last=found.last, partial=partial)
+        if counted and window != ask.window:
+            counted = self._facets(asked, ask, picked)
         # facets and bars are exact or an error, and what can be said of the rest is no error
-        drawn = ask.drawn and ask.cursor is None and not partial
-        picked = picks(understood.parsed) if understood.parsed and not understood.label else ()
-        counted = self._facets(asked, ask, picked) if drawn else None  # beside the histogram
+        drawn = drawn and not partial
         bars, interval = self._histogram(query, found) if drawn else ((), 0)
         tried = self._suggestions(understood, ask) if not _any(found) else []
         nearest = min(tried, key=_distance, default=None) if ask.drawn else None
@@ -168,7 +171,7 @@ class Searches:
             picks=picked,
             readings=self._readings(understood, ask) if ask.drawn else (),
             understood=understood.label,
-            facets=counted.result() if counted else (),
+            facets=counted.result() if counted and drawn else (),
             histogram=bars,
             interval=interval,
             suggestions=tuple(suggestion for suggestion, _ in tried),
