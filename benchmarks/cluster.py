@@ -230,7 +230,14 @@ def way_in(server: Server, address: str, spans: int, under: dict[str, Any]) -> d
 
 
 def _through_the_api(node: RunningNode) -> dict[str, float]:
-    """Medians in ms over HTTP, as a script or the dashboard asks."""
+    """Medians in ms over HTTP, as a script or the dashboard asks.
+
+    Of the last of three rounds: an engine compiles what it runs while it is asked, as it does for the floor.
+    """
+    return [_asked_of_the_api(node) for _ in range(3)][-1]
+
+
+def _asked_of_the_api(node: RunningNode) -> dict[str, float]:
     found = node.get("/api/v1/search?q=customer.tier:gold&limit=20")
     traces = iter([fact["trace_id"] for fact in found["facts"]] * 10)
     return {

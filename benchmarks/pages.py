@@ -19,9 +19,11 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.corpus import order_of
 from benchmarks.questions import batches
 from tests.node.harness import RunningNode
+from tests.node.otlp import PROTOBUF, request, span
 from timeline.store.tantivy import TantivyStore
 
 ROUNDS: Final = 7
+LARGE: Final = 50_000  # spans
 ORDER: Final = order_of(7)
 _PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 
@@ -62,6 +64,7 @@ def _measure(node: RunningNode) -> None:
         "search: a word that nobody wrote": "/search?q=nobody-wrote-this&range=all",
         "entity: an order": f"/e/order/{ORDER}",
         "brush: a tenth of everything": f"/search?q=*&from={middle}&to={end}",
+        "trace: 50,000 spans": f"/traces/{_large_trace(node)}",
     }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
@@ -77,6 +80,16 @@ def _measure(node: RunningNode) -> None:
                 flush=True,
             )
         browser.close()
+
+
+def _large_trace(node: RunningNode) -> str:
+    """The id of a trace of ``LARGE`` spans, ten below each."""
+    number, step = time.time_ns(), 5_000
+    for first in range(1, LARGE + 1, step):
+        spans = [span(number, n, parent=None if n == 1 else 1 + n // 10) for n in range(first, first + step)]
+        assert node.send("/v1/traces", request("large", spans), PROTOBUF) == 200
+    node.drained()
+    return f"{number:032x}"
 
 
 def _painted(page: Page, address: str) -> float:
