@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # processes that share a test run: twice as many as the cores it was measured on, for most of it waits for servers
 SHARED := -n 4
+# the proofs that go by a seed (FAULT_SEED)
+SEEDED := $(addprefix tests/faults/test_,refusals.py kills.py shapes.py outages.py)
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE  # or each of the many processes of a test run compiles our modules anew
 
@@ -57,7 +59,7 @@ test: ## everything
 soak: $(VENV)/.dev clients ## the long form of the proofs: hours of faults, kills, loads and fuzzing
 	@bash tests/clients/collector.sh
 	$(BIN)/pytest -q -p no:randomly -m soak --timeout 0
-	for seed in $$(seq 20); do FAULT_SEED=$$seed $(BIN)/pytest -q -p no:randomly tests/faults || exit 1; done
+	for seed in $$(seq 20); do FAULT_SEED=$$seed $(BIN)/pytest -q -p no:randomly $(SEEDED) || exit 1; done
 
 bench: $(VENV)/.dev ## figures and ratios, into benchmarks/results/
 	$(BIN)/python -m benchmarks.run

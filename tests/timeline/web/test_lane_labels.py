@@ -1,4 +1,4 @@
-"""Where the names of bars stand."""
+"""Where the names of bars and events stand."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from timeline.rebuild.lanes import Bar
-from timeline.web.contexts.lanes import _bar, _Labels
+from timeline.rebuild.lanes import Bar, Mark
+from timeline.web.contexts.lanes import _bar, _Labels, _mark
 
 
 def drawn(labels: _Labels, at: float, width: float = 4) -> dict[str, Any]:
@@ -24,3 +24,11 @@ def test_a_name_that_would_cover_another_is_left_out() -> None:
     labels = _Labels()
     assert [True, True, False] == [bool(drawn(labels, at)["name_at"]) for at in (500, 420, 510)]
     assert ["end", ""] == [drawn(labels, at)["name_anchor"] for at in (990, 985)]
+
+
+def test_of_two_events_at_the_end_of_a_drawing_the_last_is_named_below() -> None:
+    labels = _Labels()
+    marks = [Mark(fact="f", x=at, what="PayoutCompleted", status="ok") for at in (978, 1000)]
+    drawn = [_mark(mark, 0, labels, {}, "") for mark in marks]
+    assert ["end", "end"] == [one["anchor"] for one in drawn]
+    assert drawn[0]["label_y"] < drawn[0]["y"] == drawn[1]["y"] < drawn[1]["label_y"]

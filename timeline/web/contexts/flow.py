@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from timeline.answers import TraceAnswer
 from timeline.rebuild.flow import Edge, Graph, Side, graph
@@ -13,7 +13,11 @@ from timeline.web import words
 from timeline.web.contexts.frame import link
 from timeline.web.contexts.graph import curve, through
 
-WIDE, HIGH, ACROSS, DOWN, EDGE = 168, 44, 322, 88, 24  # px: a box, from rank to rank, from box to box, around
+WIDE, HIGH, DOWN, EDGE = 144, 44, 88, 24  # px: a box, from box to box, around
+GAP: Final = 72  # px from rank to rank at the least; labels take more
+LETTER: Final = 6.2  # px
+WAIT: Final = 14  # letters of a wait
+FITS: Final = 1_080, 1_800  # px; a drawing between these shrinks to the room there is, as far as the first
 
 
 def flow_view(answer: TraceAnswer, hues: Mapping[str, int], back: Mapping[str, str]) -> dict[str, Any]:
@@ -21,26 +25,65 @@ def flow_view(answer: TraceAnswer, hues: Mapping[str, int], back: Mapping[str, s
     found = graph(answer.timeline)
     keys = {node: " ".join(node) for node in found.nodes}
     laid = layout(keys.values(), ((keys[edge.source], keys[edge.target]) for edge in found.edges))
-    places, rows = _placed(laid), max(map(len, laid.layers), default=1)
+    labels = [_labels(edge) for edge in found.edges]
+    lefts, rows = _lefts(laid, keys, found.edges, labels), max(map(len, laid.layers), default=1)
+    places = _placed(laid, lefts)
     slow = _slow(answer)
     edges = []
-    for edge in found.edges:
+    for edge, said in zip(found.edges, labels, strict=True):
         ends = keys[edge.source], keys[edge.target]
         way = [places[key] for key in laid.routes.get(ends, ())]
-        edges.append(_edge(edge, places[ends[0]], places[ends[1]], way, slow, back))
+        edges.append(_edge(edge, places[ends[0]], places[ends[1]], way, slow, back) | {"said": said})
+    width = lefts[-1] + EDGE - GAP
     return {
-        "width": 2 * EDGE + ACROSS * (len(laid.layers) - 1) + WIDE,
+        "width": width,
         "height": 2 * EDGE + DOWN * (rows - 1) + HIGH + 24,
+        "shrinks": FITS[0] < width < FITS[1],
         "nodes": [_node(found, node, places[key], hues) for node, key in keys.items()],
         "edges": edges,
     }
 
 
-def _placed(laid: Layout) -> dict[str, tuple[int, int]]:
+def _labels(edge: Edge) -> list[tuple[str, str]]:
+    """What stands on a line, each part with its tone."""
+    if edge.kind == "call":
+        parts = [(words.plural(edge.count, "call"), "")]
+    elif edge.kind == "send":
+        parts = [(f"{edge.count:,} sent", "")]
+    else:
+        parts = [(f"{edge.count:,} taken" if edge.count else "not taken", "")]
+    if edge.again:
+        parts.append((f", {edge.again:,} again", ""))
+    if edge.failed:
+        parts.append((f", {edge.failed:,} failed", "red"))
+    if edge.open and edge.count:
+        parts.append((f", {edge.open:,} not", "amber"))
+    return parts
+
+
+def _lefts(
+    laid: Layout, keys: Mapping[Side, str], edges: Sequence[Edge], labels: Sequence[list[tuple[str, str]]]
+) -> list[int]:
+    """Where each rank begins and where one more would, px: a label has room before the rank it leads to,
+    of a line that leads back before the one it comes from."""
+    rank_of = {key: rank for rank, layer in enumerate(laid.layers) for key in layer}
+    gaps = [float(GAP)] * max(1, len(laid.layers))
+    for edge, said in zip(edges, labels, strict=True):
+        source, target = rank_of[keys[edge.source]], rank_of[keys[edge.target]]
+        before = target - 1 if target > source else source if target == source else max(0, source - 1)
+        size = max(sum(len(text) for text, _ in said), WAIT if edge.waits else 0) * LETTER
+        gaps[before] = max(gaps[before], size + (60 if target == source else 28))
+    lefts = [EDGE]
+    for gap in gaps:
+        lefts.append(lefts[-1] + WIDE + round(gap))
+    return lefts
+
+
+def _placed(laid: Layout, lefts: Sequence[int]) -> dict[str, tuple[int, int]]:
     """Corner of each box and of each place where a line passes by, px."""
     rows = max(map(len, laid.layers), default=1)
     return {
-        key: (EDGE + ACROSS * rank, EDGE + DOWN * (rows - len(layer)) // 2 + DOWN * number)
+        key: (lefts[rank], EDGE + DOWN * (rows - len(layer)) // 2 + DOWN * number)
         for rank, layer in enumerate(laid.layers)
         for number, key in enumerate(layer)
     }

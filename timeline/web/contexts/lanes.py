@@ -218,7 +218,8 @@ def _mark(mark: Mark, top: int, labels: _Labels, params: Mapping[str, str], sele
     middle = _middle(top, mark.row)
     half = len(mark.what) * LETTER * 1.08 / 2
     label_y, anchor, at = 0, "middle", mark.x
-    for spot, low in (("middle", mark.x - half), ("start", mark.x - 4), ("end", mark.x + 4 - 2 * half)):
+    ends = min(mark.x + 4, 1000) - 2 * half
+    for spot, low in (("middle", mark.x - half), ("start", mark.x - 4), ("end", ends)):
         for line, text_y in ((middle - 14, middle - 13), (middle + 20, middle + 22)):
             if not label_y and labels.free(line, low, low + 2 * half):
                 label_y, anchor = text_y, spot
