@@ -20,7 +20,7 @@ from timeline.errors import Rejected, Unavailable
 from timeline.inbox.dirty import Touched
 from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
-from timeline.ingest.encode import kept_positions, parts
+from timeline.ingest.encode import kept_positions, parts, together
 from timeline.ingest.entities import Rules
 from timeline.ingest.request import Accepted, BadItem, Decoded, digest_of, intact
 from timeline.search.fact_tokens import fact_tokens
@@ -136,8 +136,10 @@ class Drain:
             return False
         try:
             whole = kept_positions(request)
-            middle = len(whole) // 2
-            halves = list(parts(request, (whole[:middle], whole[middle:])))
+            groups = together(request, whole)
+            if len(groups) < 2:
+                return False  # all its items are equal
+            halves = list(parts(request, _halves(groups)))
         except Rejected:
             return False
         if len(whole) != request.items:
@@ -197,6 +199,15 @@ class Drain:
         records.keep(kept=kept, again=again, partly=partly, new=new)
 
 
+def _halves(groups: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
+    """Positions in two parts of about the same size, none of them empty, no group divided."""
+    half, first = sum(map(len, groups)) // 2, list(groups[0])
+    rest = list(groups[1:])
+    while len(first) < half and len(rest) > 1:
+        first += rest.pop(0)
+    return first, [position for group in rest for position in group]
+
+
 def rehearse(facts: Iterable[Stored]) -> None:
     """Make every fact ready to be stored, for nothing: what kills its worker then kills it here,
     and not while it waits for the store."""
@@ -230,7 +241,8 @@ def _kept(share: _Share, bad: Sequence[BadItem]) -> Iterator[records.Kept]:
         yield records.Kept(request, share.aside, request.items)
     if not bad:
         return
-    groups: list[list[BadItem]] = [[item] for item in bad]
+    at = {item.position: item for item in bad}
+    groups = [[at[position] for position in same] for same in together(request, list(at))]
     if len(bad) > APART:
         by_reason: dict[str, list[BadItem]] = {}
         for item in bad:

@@ -33,6 +33,20 @@ def _many_spans() -> bytes:
     return made.SerializeToString()
 
 
+def _empty_spans() -> bytes:
+    spans = b"\x12\x00" * (30 * MIB)  # spans without a byte, in one scope
+    scope = b"\x12" + _varint(len(spans)) + spans
+    return b"\x0a" + _varint(len(scope)) + scope
+
+
+def _varint(number: int) -> bytes:
+    written = bytearray()
+    while number > 127:
+        written.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*written, number])
+
+
 # path, content type, content encoding, body, statuses
 BOMBS: dict[str, tuple[str, str, str, Callable[[], bytes], set[int]]] = {
     "64 MiB and one byte": ("/v1/traces", PROTOBUF, "", lambda: bytes(64 * MIB + 1), {413}),
@@ -52,6 +66,13 @@ BOMBS: dict[str, tuple[str, str, str, Callable[[], bytes], set[int]]] = {
     ),
     "200,000 spans": ("/v1/traces", PROTOBUF, "", _many_spans, {413}),
     "200,000 spans, packed": ("/v1/traces", PROTOBUF, "gzip", lambda: gzip.compress(_many_spans()), {413}),
+    "31 million empty spans": (
+        "/v1/traces",
+        PROTOBUF,
+        "gzip",
+        lambda: gzip.compress(_empty_spans()),
+        {413},
+    ),
     "JSON 5,000 deep": ("/v1/traces", "application/json", "", lambda: b"[" * 5000 + b"]" * 5000, {400, 413}),
     "three million objects": (
         "/v1/traces",

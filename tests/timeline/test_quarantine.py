@@ -180,6 +180,30 @@ def test_of_a_request_that_ends_its_workers_one_item_is_set_aside(
     assert tries <= MAX_ATTEMPTS + 7 + 1  # halves of 64, and the end
 
 
+def test_equal_records_stay_in_one_piece_and_are_all_stored(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal ones are told apart by how many came before in their request: cut apart, they would be one."""
+    fragile(house, monkeypatch)
+    house.accept("a", *(_log(text) for text in ("same", "one", "poison", "same", "two", "same")))
+    while house.inbox.backlog().requests:
+        with contextlib.suppress(Killed):
+            house.drain.run()
+    assert {"new": 5, "quarantined": 1} == sums(house)
+    assert 5 == house.held()
+
+
+def test_of_equal_records_that_end_their_worker_all_are_set_aside(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fragile(house, monkeypatch)
+    house.accept("a", _log("poison"), _log("poison"))
+    while house.inbox.backlog().requests:
+        with contextlib.suppress(Killed):
+            house.drain.run()
+    assert [("kept_killing_workers", 2)] == aside()
+
+
 def test_where_the_cutting_ends_the_worker_the_whole_is_set_aside(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

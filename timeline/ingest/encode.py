@@ -31,6 +31,28 @@ def kept_positions(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int
     return [position for position in range(found.items) if position not in refused]
 
 
+def together(accepted: Accepted, positions: Sequence[int], *, limit: int = LIMIT) -> list[list[int]]:
+    """These positions in groups that are not to be taken apart: equal log records, which are told from each
+    other by how many of them came before in their request. Of other signals each is alone."""
+    if accepted.signal != "logs":
+        return [[position] for position in positions]
+    body = decompress(accepted.body, accepted.content_encoding, limit=limit)
+    parsed = _parsed(accepted, body)
+    items = [item for group in parsed.groups for scope in group.scopes for item in scope.items]
+    same: dict[bytes, list[int]] = {}
+    for position in positions:
+        same.setdefault(_written(items[position], position), []).append(position)
+    return list(same.values())
+
+
+def _written(item: Any, position: int) -> bytes:
+    if item is None:  # refused while parsing: equal to none
+        return b"%d" % position
+    if isinstance(item, Message):
+        return bytes(item.SerializeToString(deterministic=True))
+    return msgspec.json.encode(otlp_json.tree(item))
+
+
 def parts(accepted: Accepted, chosen: Sequence[Sequence[int]], *, limit: int = LIMIT) -> Iterator[Accepted]:
     """For each choice of positions, the request with these items alone, in their order; uncompressed.
 
@@ -73,9 +95,13 @@ def _writer(accepted: Accepted, body: bytes) -> Callable[[Keep], tuple[dict[str,
                 )
             ),
         )
-    parse = otlp_json.parse if is_json(accepted) else otlp.parse
-    parsed = parse(body, accepted.signal, max_items=MAX_ITEMS)
+    parsed = _parsed(accepted, body)
     return lambda keep: (headers, otlp_body(parsed, accepted, keep))
+
+
+def _parsed(accepted: Accepted, body: bytes) -> Parsed:
+    parse = otlp_json.parse if is_json(accepted) else otlp.parse
+    return parse(body, accepted.signal, max_items=MAX_ITEMS)
 
 
 def is_json(accepted: Accepted) -> bool:

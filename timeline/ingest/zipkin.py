@@ -47,10 +47,7 @@ class _BadSpanError(ValueError):
 
 def parse(body: bytes, *, max_items: int) -> Parsed:
     """The spans of a request, in order; raises ``MalformedPayload`` or ``TooLarge`` as the other parsers do."""
-    spans = loads(body)
-    if not isinstance(spans, list):
-        raise MalformedPayload("the body is no list", remedy=_REMEDY)
-    check_count(len(spans), max_items)
+    spans = loads(body, check=lambda found: _check(found, max_items))
     refused: dict[int, BadItem] = {}
     groups: list[ResourceGroup] = []
     items: list[Any] = []
@@ -66,6 +63,12 @@ def parse(body: bytes, *, max_items: int) -> Parsed:
             groups.append(_group(maker, items))
         items.append(found)
     return Parsed(groups=groups, dialect=JSON, items=len(spans), refused=refused)
+
+
+def _check(found: Any, max_items: int) -> None:
+    if not isinstance(found, list):
+        raise MalformedPayload("the body is no list", remedy=_REMEDY)
+    check_count(len(found), max_items)
 
 
 def _group(maker: tuple[str, str], items: list[Any]) -> ResourceGroup:

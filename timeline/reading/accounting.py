@@ -12,7 +12,7 @@ import msgspec
 from timeline.answers import Account, Accounting
 from timeline.inbox.books import Books
 from timeline.models import Consumed, Node
-from timeline.reading.nodes import Report, reports
+from timeline.reading.nodes import READERS, Report, reports
 
 PARTS = ("refused", "inbox", "new", "already", "variant", "quarantined")
 BESIDE = ("discarded", "retried")  # metrics, and items that were sent again
@@ -34,7 +34,7 @@ def summed(books: Books, others: Iterable[Report], now: int) -> Accounting:
     for other in others:
         lines += other.tally
         waiting += other.waiting or ()
-        if other.waiting is None and other.role != "consumer":
+        if other.waiting is None and other.role not in READERS:
             unnamed.append(
                 {
                     "requests": other.requests,

@@ -9,13 +9,14 @@ from django.db.models import Q
 from timeline.answers import CohortAnswer
 from timeline.inbox.inbox import Inbox
 from timeline.models import Node
+from timeline.reading.nodes import READERS
 from timeline.store.port import CohortQuery, Store
 
 
 def cohort(store: Store, inbox: Inbox, node: str, query: CohortQuery) -> CohortAnswer:
     """A page of the cohort, with the moment up to which its summaries are whole.
 
-    This node is asked itself, the others, and every consumer, by their last report: one that is
+    This node is asked itself, the others, and everyone who reads from Kafka, by their last report: one that is
     silent holds that moment back to its last word.
     """
     now = time.time_ns()
@@ -23,7 +24,7 @@ def cohort(store: Store, inbox: Inbox, node: str, query: CohortQuery) -> CohortA
     waiting = inbox.backlog().oldest
     behind = inbox.behind()
     reached, lost = [now - store.visibility_lag, waiting, behind.oldest], behind.lost
-    for other in Node.objects.exclude(~Q(role="consumer"), name=node):
+    for other in Node.objects.exclude(~Q(role__in=READERS), name=node):
         reached += [other.beat, other.oldest_pending, other.summaries_behind]
         lost += other.touches_lost
     return CohortAnswer(

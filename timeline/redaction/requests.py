@@ -88,6 +88,8 @@ def redacted_record(record: tapped.Record, redaction: Redaction) -> tapped.Recor
         record,
         **texts,
         key=key if isinstance(key, str) else "",
+        service=_service(redaction, record.service),
+        environment=_named(redaction, "deployment.environment.name", record.environment),
         tracestate=redaction.text(record.tracestate),
         body=redaction.body(clean(record.body)),
         attributes=_mapping(record.attributes, redaction),
@@ -103,6 +105,8 @@ def redacted_row(row: rows.Row, redaction: Redaction) -> rows.Row:
     return msgspec.structs.replace(
         row,
         **texts,
+        service=_service(redaction, row.service),
+        environment=_named(redaction, "deployment.environment.name", row.environment),
         body=redaction.body(clean(row.body)),
         attributes=_mapping(row.attributes, redaction),
     )
@@ -111,6 +115,16 @@ def redacted_row(row: rows.Row, redaction: Redaction) -> rows.Row:
 def _plain(redaction: Redaction, name: str, text: str, *, needed: bool = False) -> str:
     found = redaction.value(name, text, needed=needed)
     return found if isinstance(found, str) else ""
+
+
+def _service(redaction: Redaction, text: str) -> str:
+    """By its key in OpenTelemetry, else by that of CloudEvents."""
+    found = _named(redaction, "service.name", text)
+    return found if found != text else _named(redaction, "servicename", text)
+
+
+def _named(redaction: Redaction, name: str, text: str) -> str:
+    return _plain(redaction, name, text, needed=True) if text else ""
 
 
 def _mapping(attributes: dict[str, Any], redaction: Redaction) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from timeline import redactions, searches, wiring
 from timeline.domain import Entity, Stored
-from timeline.errors import BadQuery, ThroughlineError
+from timeline.errors import BadQuery, ThroughlineError, Unavailable
 from timeline.reading import watches
 from timeline.reading.search import Ask
 from timeline.search.query import Window
@@ -148,8 +148,14 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def waits_shown(shown: Sequence[columns.Column], facts: Sequence[Stored]) -> dict[str, int]:
-    """The waits of these facts' messages (ns, by fact id), where the columns show them."""
-    return wiring.reading().waits(facts) if columns.COLUMNS["wait"] in shown else {}
+    """The waits of these facts' messages (ns, by fact id), where the columns show them and the store can tell:
+    senders may lie on other days than the facts, and an answer does not fail with a day that nobody asked for."""
+    if columns.COLUMNS["wait"] not in shown:
+        return {}
+    try:
+        return wiring.reading().waits(facts)
+    except Unavailable:
+        return {}
 
 
 def _panel(request: HttpRequest, fact_id: str) -> SafeString | None:

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from tests.payloads.capture import HERE, load
-from tests.timeline.ingest.otlp_requests import PROTOBUF, logs, traces
+from tests.timeline.ingest.otlp_requests import JSON, PROTOBUF, logs, otlp_json, traces
 from timeline.ingest.decode import Rules, decode, inspect
-from timeline.ingest.encode import kept_positions, parts
+from timeline.ingest.encode import kept_positions, parts, together
 from timeline.ingest.request import Accepted, Signal
 from timeline.ingest.rows import MEDIA, Row, Rows, encode
 
@@ -88,3 +88,13 @@ def test_what_was_refused_is_in_no_part() -> None:
     assert [0] == kept_positions(whole)
     (one,) = parts(whole, [kept_positions(whole)])
     assert b"bad" not in one.body
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_equal_log_records_belong_together_and_spans_stand_alone(as_json: bool) -> None:
+    record = {"body": "same"}
+    made = logs(record, {"body": "other"}, record)
+    body = json.dumps(otlp_json(made)).encode() if as_json else made.SerializeToString()
+    assert [[0, 2], [1]] == together(request("logs", JSON if as_json else PROTOBUF, body), [0, 1, 2])
+    twice = request("traces", PROTOBUF, traces({"name": "same"}, {"name": "same"}).SerializeToString())
+    assert [[0], [1]] == together(twice, [0, 1])

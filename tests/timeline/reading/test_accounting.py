@@ -102,9 +102,9 @@ def _accept(inbox: Inbox, name: str, sender: str) -> None:
     inbox.accept([request], [Entry(sender=sender, what="received", items=2)])
 
 
-def _node(name: str, **more: Any) -> None:
+def _node(name: str, role: str = "worker", **more: Any) -> None:
     now = time.time_ns()
-    Node.objects.create(name=name, role="worker", since=now, started=now, beat=now, **more)
+    Node.objects.create(name=name, role=role, since=now, started=now, beat=now, **more)
 
 
 @pytest.mark.django_db
@@ -113,6 +113,7 @@ def test_other_nodes_and_kafka_are_part_of_it(tmp_path: Path) -> None:
     _accept(inbox, "r", "feed")
     _node("a", pending_items=99, waiting=[_waits("feed", 99)])  # this node itself, which is asked
     _node("b", pending_items=5, tally=[_line("feed", "received", 5)], waiting=[_waits("feed", 5)])
+    _node("a", "tap", pending_items=50)  # what still lies in Kafka was not received
     lines = [_line("kafka otlp_spans", what, 8) for what in ("received", "new")]
     Consumed.objects.create(group="g", topic="otlp_spans", partition=0, tally=lines)
     found = accounting(inbox.books(), "a")

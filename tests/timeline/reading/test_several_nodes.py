@@ -169,6 +169,20 @@ def test_a_node_with_a_backlog_is_only_retired_by_giving_it_up(inbox: Inbox) -> 
     assert ["b: 3 requests given up"] == list(Audit.objects.values_list("detail", flat=True))
 
 
+@pytest.mark.parametrize("role", ["consumer", "tap"])
+def test_what_a_reader_of_kafka_has_before_it_is_not_lost_with_its_node(inbox: Inbox, role: str) -> None:
+    _node("b", role, age=60, **_waits(60))
+    call_command("retire", "b")
+    assert not Node.objects.filter(name="b").exists()
+
+
+def test_a_tap_that_outlived_the_receiver_hides_no_inbox(inbox: Inbox) -> None:
+    _node("b", age=90, **_waits(90))
+    _node("b", "tap", age=60)
+    with pytest.raises(CommandError, match="3 requests waited in the inbox of b"):
+        call_command("retire", "b")
+
+
 def test_what_a_retired_node_recorded_stays_recorded(inbox: Inbox) -> None:
     first = time.time_ns() - 200 * HOUR
     _node("b", age=60, since=first)

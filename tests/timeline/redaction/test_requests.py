@@ -200,3 +200,13 @@ def test_a_row_of_an_import_is_redacted_before_it_is_numbered() -> None:
     hashed = FITTING.hashed(MAIL)
     assert (hashed, "[masked card]", {}) == (kept.id, kept.subject, kept.body)
     assert {"m": hashed, hashed: 1} == kept.attributes
+
+
+@pytest.mark.parametrize("key", ["service.name", "servicename"])
+def test_services_and_environments_are_looked_into_too(key: str) -> None:
+    rule = Redaction([Rule(number=1, by="attribute", match=key, action="mask")], b"salt")
+    row = Row(name="n", at=1, id="1", source="s", service="shop", environment=MAIL)
+    assert rule.hashed("shop") == redacted_row(row, rule).service
+    kept = redacted_row(row, FITTING)
+    assert ("shop", FITTING.hashed(MAIL)) == (kept.service, kept.environment)
+    assert "" == redacted_row(Row(name="n", at=1, id="1", source="s"), rule).service

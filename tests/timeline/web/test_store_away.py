@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ from django.test import Client
 
 from tests.servers.elasticsearch import free_port
 from timeline import keys, wiring
+from timeline.domain import Stored
+from timeline.errors import StoreUnavailable
 from timeline.inbox.inbox import Inbox
 from timeline.ingest.request import Accepted
 from timeline.models import Token
 from timeline.reading.desk import Desk
 from timeline.store.elasticsearch.store import ElasticsearchStore
+from timeline.web.contexts import columns
+from timeline.web.pages import waits_shown
 
 pytestmark = pytest.mark.django_db
 TOLD = "Stored, not yet searchable: 2 requests with 14 items wait in the inbox."
@@ -76,3 +81,18 @@ def test_what_waits_can_be_asked_without_the_store(desk: Desk, path: str) -> Non
     answer = _ask(path)
     assert 200 == answer.status_code
     assert (2, 14) == (answer.json()["pending_requests"], answer.json()["pending_items"])
+
+
+def test_a_search_stands_where_only_the_senders_of_its_messages_cannot_be_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may lie on a day that nobody asked for."""
+    asked: list[object] = []
+
+    def away(facts: Sequence[Stored]) -> dict[str, int]:
+        asked.append(facts)
+        raise StoreUnavailable("a shard is lost", remedy="bring it back")
+
+    monkeypatch.setattr(desk, "waits", away)
+    assert {} == waits_shown((columns.COLUMNS["wait"],), ())
+    assert [()] == asked

@@ -10,7 +10,7 @@ from django.db.models import Min
 
 from timeline.management.command import NodeCommand
 from timeline.models import Audit, Node, Outage
-from timeline.reading.nodes import SILENT
+from timeline.reading.nodes import READERS, SILENT
 
 
 class Command(NodeCommand):
@@ -21,7 +21,7 @@ class Command(NodeCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Which one."""
         parser.add_argument("name", help="its name, as /senders shows it")
-        parser.add_argument("--role", help="only this process of it: receiver, worker or consumer")
+        parser.add_argument("--role", help="only this process of it: receiver, worker, consumer or tap")
         parser.add_argument(
             "--abandon",
             action="store_true",
@@ -37,10 +37,12 @@ class Command(NodeCommand):
             raise CommandError(f"no node is called {name!r}; there are: {known}")
         if any(now - node.beat < SILENT for node in nodes):
             raise CommandError(f"{name} is alive; stop it first")
-        last = max(nodes, key=lambda node: node.beat)
-        if last.pending_requests and last.role != "consumer" and not options["abandon"]:
+        # what a reader of Kafka has before it still lies in Kafka
+        inbox = [node for node in nodes if node.role not in READERS]
+        pending = max(inbox, key=lambda node: node.beat).pending_requests if inbox else 0
+        if pending and not options["abandon"]:
             raise CommandError(
-                f"{last.pending_requests:,} requests waited in the inbox of {name} when it last reported. Start it"
+                f"{pending:,} requests waited in the inbox of {name} when it last reported. Start it"
                 " again to have them indexed, or move its data folder to another node; --abandon gives them up"
             )
         for node in nodes:
@@ -50,5 +52,5 @@ class Command(NodeCommand):
                 others.filter(since=others.aggregate(first=Min("since"))["first"]).update(since=node.since)
                 Outage.objects.create(node=name, start=node.beat, end=now, reason="the node was retired")
             node.delete()
-        detail = f"{name}: {last.pending_requests} requests given up" if last.pending_requests else name
+        detail = f"{name}: {pending} requests given up" if pending else name
         Audit.objects.create(who="command line", what="retire", detail=detail)
