@@ -66,13 +66,7 @@ BOMBS: dict[str, tuple[str, str, str, Callable[[], bytes], set[int]]] = {
     ),
     "200,000 spans": ("/v1/traces", PROTOBUF, "", _many_spans, {413}),
     "200,000 spans, packed": ("/v1/traces", PROTOBUF, "gzip", lambda: gzip.compress(_many_spans()), {413}),
-    "31 million empty spans": (
-        "/v1/traces",
-        PROTOBUF,
-        "gzip",
-        lambda: gzip.compress(_empty_spans()),
-        {413},
-    ),
+    "31 million empty spans": ("/v1/traces", PROTOBUF, "", _empty_spans, {413}),
     "JSON 5,000 deep": ("/v1/traces", "application/json", "", lambda: b"[" * 5000 + b"]" * 5000, {400, 413}),
     "three million objects": (
         "/v1/traces",

@@ -39,9 +39,7 @@ from timeline.search.fact_tokens import attribute_tokens
 _WHOLE: Final = 4 * 1024 * 1024  # bodies up to here are parsed in one go
 _COUNTED: Final = 1024 * 1024  # beyond this, and beyond _MANY of one scope, items are counted before
 _MANY: Final = 1_000  # any is made: too many must not take others their turn
-_COUNTABLE: Final = (
-    6 * 1024 * 1024
-)  # bytes of a scope that are counted at once: the least items would take 96 MiB
+_COUNTABLE: Final = 6 * 1024 * 1024  # bytes of a scope counted at once: of empty items, 96 MiB
 _REMEDY: Final = "send an ExportTraceServiceRequest or ExportLogsServiceRequest in protobuf"
 
 
