@@ -151,6 +151,11 @@ def test_a_broken_cloudevent_is_kept_with_the_reason() -> None:
     assert {"a": 1} == made.body
 
 
+def test_a_batch_without_an_event_is_kept_with_the_reason() -> None:
+    made = fact(raw(b"[]", headers=[("content-type", b"application/cloudevents-batch+json")]))
+    assert "no CloudEvent: the batch holds no event" == made.attributes[PROBLEM]
+
+
 @given(
     st.binary(max_size=60) | st.none(),
     st.binary(max_size=20) | st.none(),

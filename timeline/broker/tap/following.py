@@ -101,7 +101,7 @@ class Tap:
         self._stop_asked.set()
 
     def run(self, *, until_caught_up: bool = False) -> None:
-        """Follow until asked to stop, or until every partition was read to its end of when this began."""
+        """Follow until asked to stop, or until no partition holds anything unread."""
         try:
             while not self._stop_asked.is_set():
                 try:
@@ -161,19 +161,30 @@ class Tap:
         return name in self._names or any(pattern.search(name) for pattern in self._patterns)
 
     def _begin(self, places: Iterable[Place], *, fresh: bool) -> None:
-        """Where each begins: as noted; else as chosen, but a partition that came later at its first record."""
+        """Where each begins: as noted; else as chosen, but one that came later at its first record, also where
+        that was while the tap was down. One without a leader is asked again at the next look."""
         known = self._positions.known(self._cluster)
+        topics = {topic for topic, _ in known}
         begun: dict[Place, int] = {}
+        away: QueueUnavailable | None = None
         for place in places:
-            low, high = self._bounds(place)
+            try:
+                low, high = self._bounds(place)
+            except QueueUnavailable as error:
+                away = error
+                self._say(f"left out until it can be read: {error}")
+                continue
+            later = fresh or place[0] in topics or (known and place[0] not in self._names)
             if place in known:
                 begun[place] = self._kept(place, known[place], low, high)
-            elif fresh or self._start == "earliest":
+            elif later or self._start == "earliest":
                 begun[place] = low
             else:
                 begun[place] = (
                     high if self._start == "latest" else self._of_time(place, int(self._start), high)
                 )
+        if away is not None and not begun and not self._next:
+            raise away
         self._positions.reached(self._cluster, begun)
         self._next |= begun
         self._assign()
@@ -282,8 +293,9 @@ class Tap:
             self._positions.reached(self._cluster, nexts)
         self._next |= nexts
         for one in taken:
-            if one.stamped is not None:
-                self._heard[one.topic, one.partition] = one.stamped
+            if one.stamped is not None and one.stamped <= now:  # by its producer's clock, which may be wrong
+                place = one.topic, one.partition
+                self._heard[place] = max(self._heard.get(place, 0), one.stamped)
         self.records += len(taken)
         if taken:
             self._told.clear()

@@ -100,6 +100,8 @@ def _cloudevent(raw: Raw, headers: dict[str, str]) -> cloudevents.Draft | None:
     found = cloudevents.read(named, raw.value or b"", max_items=1)
     if found.refused:
         raise BadQuery(found.refused[0].message)
+    if not found.drafts:
+        raise BadQuery("the batch holds no event")
     return found.drafts[0][1]
 
 
