@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
 from timeline.errors import Rejected, ThroughlineError
 from timeline.inbox.inbox import Entry, Inbox
@@ -49,28 +49,30 @@ def replay(row: Quarantined, inbox: Inbox, redactions: Redactions, *, who: str) 
                 "only its bytes were kept, not a request", remedy="correct the sender and send it again"
             )
         request = _again(held, redactions)
-        mark = hashlib.sha256(f"replay {held.pk} {held.request} {held.position}".encode()).digest()
+        mark = _mark("replay", held)
         if not inbox.knows(mark):
             moved = Entry(sender=held.sender, what="quarantined", items=-held.items, reason=held.reason)
             inbox.accept([request], [moved], mark=mark)
         _decided(held, Quarantined.State.REPLAYED, who, "")
         Audit.objects.create(who=who, what="quarantine replay", detail=_named(held), rows=held.items)
+    redactions.write()  # what its rules took out
 
 
 def discard(row: Quarantined, inbox: Inbox, *, why: str, who: str) -> None:
     """Give the items up: their bytes go, their count and the reason stay. Raises ``Rejected`` without a
-    reason, or where the row was decided on."""
+    reason, or where the row was decided on. The inbox comes first, as in ``replay``."""
     why = " ".join(why.split())[:300]
     if not why:
         raise Rejected("a reason is wanted", remedy="say in a few words why nobody needs it")
     with transaction.atomic():
         held = _held(row)
-        inbox.account(
-            [
+        mark = _mark("discard", held)
+        if not inbox.knows(mark):
+            moved = [
                 Entry(sender=held.sender, what="quarantined", items=-held.items, reason=held.reason),
                 Entry(sender=held.sender, what="quarantined", items=held.items, reason=DISCARDED),
             ]
-        )
+            inbox.accept([], moved, mark=mark)
         held.data = b""
         _decided(held, Quarantined.State.DISCARDED, who, why)
         Audit.objects.create(
@@ -79,8 +81,16 @@ def discard(row: Quarantined, inbox: Inbox, *, why: str, who: str) -> None:
 
 
 def all_of(reason: str, workspace: str = "main") -> Iterator[Quarantined]:
-    """What is kept for one reason, oldest first, at most a thousand."""
-    yield from kept(workspace).filter(reason=reason).order_by("at", "position")[:AT_ONCE]
+    """What is kept for one reason, at most a thousand, without the bytes: the oldest first, and last what
+    cannot be replayed, so that it holds up nothing behind it."""
+    rows = kept(workspace).filter(reason=reason).defer("data")
+    bytes_alone = ExpressionWrapper(Q(headers={}), output_field=BooleanField())
+    yield from rows.order_by(bytes_alone, "at", "position")[:AT_ONCE]
+
+
+def _mark(what: str, row: Quarantined) -> bytes:
+    """What the inbox remembers of a decision, for a second try."""
+    return hashlib.sha256(f"{what} {row.pk} {row.request} {row.position}".encode()).digest()
 
 
 def _held(row: Quarantined) -> Quarantined:

@@ -125,6 +125,35 @@ def test_a_replay_keeps_to_the_rules_of_today(house: House, row: Quarantined) ->
     assert b"[masked]" in claimed.request.body
 
 
+def test_what_a_rule_takes_out_of_a_replay_is_counted(house: House, row: Quarantined) -> None:
+    rule = redactions.make(by="attribute", match="body", action="mask", who="mo")
+    quarantine.replay(row, house.inbox, Redactions(), who="mo")
+    rule.refresh_from_db()
+    assert 1 == rule.hits
+
+
+def test_of_a_discard_that_ended_in_its_middle_nothing_is_counted_twice(
+    house: House, row: Quarantined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as broken:
+        broken.setattr(quarantine, "_decided", ended)
+        with pytest.raises(Killed):
+            quarantine.discard(row, house.inbox, why="a load test", who="mo")
+    quarantine.discard(row, house.inbox, why="a load test", who="mo")
+    kinds = {line.reason: line.items for line in house.inbox.snapshot()[1] if line.what == "quarantined"}
+    assert {"store_refused": 0, "discarded": 1} == kinds
+
+
+def test_what_cannot_be_replayed_stands_behind_what_can(house: House, row: Quarantined) -> None:
+    Quarantined.objects.create(
+        request="x", position=0, at=1, sender="", signal="traces", reason=row.reason, message="", data=b"?"
+    )
+    assert [row.pk] == [one.pk for one in quarantine.all_of(row.reason)][:1]
+
+
 def test_what_is_discarded_stays_counted_and_stays_a_cause(house: House, row: Quarantined) -> None:
     with pytest.raises(Rejected, match="reason"):
         quarantine.discard(row, house.inbox, why=" ", who="mo")

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from timeline import wiring
 from timeline.answers import Account
-from timeline.errors import ThroughlineError
+from timeline.errors import ThroughlineError, Unavailable
 from timeline.reading.accounting import of_node
 from timeline.web import problems
 from timeline.web.readers import may_read
@@ -76,7 +76,11 @@ class _Books(Collector):
             for one in accounts.accounts:
                 family.add_metric((one.sender,), figure(one, accounts.now))
             yield family
-        for name, value in wiring.reader().size(seen=True).items():
+        try:
+            held = wiring.reader().size(seen=True)
+        except Unavailable:
+            return  # the figures of what waits for the store are wanted most while it is away
+        for name, value in held.items():
             yield GaugeMetricFamily(f"throughline_store_{name}", "Of the store.", value=value)
 
 

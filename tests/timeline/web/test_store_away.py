@@ -96,3 +96,15 @@ def test_a_search_stands_where_only_the_senders_of_its_messages_cannot_be_read(
     monkeypatch.setattr(desk, "waits", away)
     assert {} == waits_shown((columns.COLUMNS["wait"],), ())
     assert [()] == asked
+
+
+def test_the_figures_of_what_waits_are_told_while_the_store_is_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "reader", lambda: desk._store)
+    monkeypatch.setattr(wiring, "inbox", lambda: desk._inbox)
+    token = keys.create("prometheus", Token.Scope.READ)
+    answer = Client().get("/metrics", headers={"Authorization": f"Bearer {token}"})
+    assert 200 == answer.status_code
+    assert b"throughline_inbox_items 14.0" in answer.content
+    assert b"throughline_store_" not in answer.content
