@@ -23,6 +23,7 @@ from timeline.reading import rows as database
 from timeline.redactions import Redactions
 from timeline.search.query import Window
 from timeline.store.tantivy import schema
+from timeline.web.contexts.quarantine import _readable
 
 pytestmark = pytest.mark.django_db
 
@@ -322,3 +323,13 @@ def test_the_command_lists_replays_and_discards(house: House, row: Quarantined) 
     call_command("quarantine", "replay", "--reason", "store_refused", stdout=out)
     assert "1 items replayed, 0 left as before" in out.getvalue()
     assert {"new": 1, "inbox": 1} == sums(house)
+
+
+def test_what_is_large_is_shown_as_it_came() -> None:
+    """It may be what ended a worker: the page that shows it does not take it apart."""
+    small, large = (b"[" + b"1," * count + b"1]" for count in (10, 600_000))
+    kinds = [
+        _readable(Quarantined(signal="events", headers={"content-type": "application/json"}, data=data))[1]
+        for data in (small, large)
+    ]
+    assert ["JSON", "text"] == kinds

@@ -7,23 +7,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from timeline.errors import Rejected
+
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS positions (
     cluster TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
     PRIMARY KEY (cluster, topic, partition)
 ) WITHOUT ROWID;
 """
+_SETTINGS: Final = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+_PATIENCE: Final = 5  # s; one that was stopped a moment ago lets go
 Place = tuple[str, int]  # topic, partition
 
 
 class Positions:
-    """The next offset of each partition that was ever read."""
+    """The next offset of each partition that was ever read; of one process alone, until it is closed.
+
+    Raises ``Rejected`` where another has it: they would share one heartbeat, and the silence of one of them
+    would not be seen.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = sqlite3.connect(
-            folder / "tap.sqlite3", isolation_level=None, timeout=20, check_same_thread=False
+            folder / "tap.sqlite3", isolation_level=None, timeout=_PATIENCE, check_same_thread=False
         )
-        self._file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_TABLES}")
+        try:
+            self._file.executescript(f"PRAGMA locking_mode = EXCLUSIVE; {_SETTINGS} {_TABLES}")
+        except sqlite3.OperationalError as error:
+            self._file.close()
+            raise Rejected(
+                f"the tap's positions in {folder} cannot be opened ({error}): another tap runs there",
+                remedy="name all topics in one tap; for another cluster, set up another node",
+            ) from error
 
     def known(self, cluster: str) -> dict[Place, int]:
         """Of one cluster."""

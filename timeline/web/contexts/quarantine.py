@@ -26,6 +26,7 @@ _REMEDIES: Final = {
 }
 _USUAL: Final = "Correct the sender and send it again, or replay it with a version that takes it."
 _READABLE: Final = 256 << 10  # bytes that are shown
+_PARSED: Final = 1 << 20  # bytes; of more, as they came
 _DUMPED: Final = 2 << 10  # bytes of a dump
 
 
@@ -84,6 +85,8 @@ def _readable(row: Quarantined) -> tuple[str, str]:
     except Rejected:
         return _dump(data), "bytes"
     try:
+        if len(data) > _PARSED:
+            raise ValueError("it may be what ended a worker")
         if row.headers and row.signal == "rows":
             return _pretty(msgspec.to_builtins(rows.decode(data))), "rows"
         if row.headers and row.signal == "records":
