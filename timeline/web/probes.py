@@ -64,9 +64,18 @@ class _Books(Collector):
         items = CounterMetricFamily(
             "throughline_items", "Items by what became of them.", labels=("sender", "what", "reason")
         )
+        kept = GaugeMetricFamily(
+            "throughline_items_quarantined",
+            "Items that could not be stored; replaying and discarding takes from them.",
+            labels=("sender", "reason"),
+        )
         for tally in books.tallies:
-            items.add_metric((tally.sender, tally.what, tally.reason), tally.items)
+            if tally.what == "quarantined":  # a counter that falls would be taken for one that began anew
+                kept.add_metric((tally.sender, tally.reason), tally.items)
+            else:
+                items.add_metric((tally.sender, tally.what, tally.reason), tally.items)
         yield items
+        yield kept
         for name, text, figure in _OF_INBOX:
             yield GaugeMetricFamily(
                 f"throughline_inbox_{name}", text, value=figure(accounts.total, accounts.now)

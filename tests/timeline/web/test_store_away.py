@@ -14,7 +14,7 @@ from tests.servers.elasticsearch import free_port
 from timeline import keys, wiring
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
-from timeline.inbox.inbox import Inbox
+from timeline.inbox.inbox import Entry, Inbox
 from timeline.ingest.request import Accepted
 from timeline.models import Token
 from timeline.reading.desk import Desk
@@ -103,8 +103,12 @@ def test_the_figures_of_what_waits_are_told_while_the_store_is_away(
 ) -> None:
     monkeypatch.setattr(wiring, "reader", lambda: desk._store)
     monkeypatch.setattr(wiring, "inbox", lambda: desk._inbox)
+    desk._inbox.account([Entry(sender="pay", what="quarantined", items=3, reason="store_refused")])
+    desk._inbox.account([Entry(sender="pay", what="quarantined", items=-2, reason="store_refused")])
     token = keys.create("prometheus", Token.Scope.READ)
     answer = Client().get("/metrics", headers={"Authorization": f"Bearer {token}"})
     assert 200 == answer.status_code
     assert b"throughline_inbox_items 14.0" in answer.content
     assert b"throughline_store_" not in answer.content
+    assert b'throughline_items_quarantined{reason="store_refused",sender="pay"} 1.0' in answer.content
+    assert b'what="quarantined"' not in answer.content  # a counter never falls
