@@ -49,10 +49,9 @@ def replay(row: Quarantined, inbox: Inbox, redactions: Redactions, *, who: str) 
                 "only its bytes were kept, not a request", remedy="correct the sender and send it again"
             )
         request = _again(held, redactions)
-        mark = _mark("replay", held)
-        if not inbox.knows(mark):
+        if _first_time(held, inbox, "replay", other="discard"):
             moved = Entry(sender=held.sender, what="quarantined", items=-held.items, reason=held.reason)
-            inbox.accept([request], [moved], mark=mark)
+            inbox.accept([request], [moved], mark=_mark("replay", held))
         _decided(held, Quarantined.State.REPLAYED, who, "")
         Audit.objects.create(who=who, what="quarantine replay", detail=_named(held), rows=held.items)
     redactions.write()  # what its rules took out
@@ -66,13 +65,12 @@ def discard(row: Quarantined, inbox: Inbox, *, why: str, who: str) -> None:
         raise Rejected("a reason is wanted", remedy="say in a few words why nobody needs it")
     with transaction.atomic():
         held = _held(row)
-        mark = _mark("discard", held)
-        if not inbox.knows(mark):
+        if _first_time(held, inbox, "discard", other="replay"):
             moved = [
                 Entry(sender=held.sender, what="quarantined", items=-held.items, reason=held.reason),
                 Entry(sender=held.sender, what="quarantined", items=held.items, reason=DISCARDED),
             ]
-            inbox.accept([], moved, mark=mark)
+            inbox.accept([], moved, mark=_mark("discard", held))
         held.data = b""
         _decided(held, Quarantined.State.DISCARDED, who, why)
         Audit.objects.create(
@@ -86,6 +84,13 @@ def all_of(reason: str, workspace: str = "main") -> Iterator[Quarantined]:
     rows = kept(workspace).filter(reason=reason).defer("data")
     bytes_alone = ExpressionWrapper(Q(headers={}), output_field=BooleanField())
     yield from rows.order_by(bytes_alone, "at", "position")[:AT_ONCE]
+
+
+def _first_time(row: Quarantined, inbox: Inbox, what: str, *, other: str) -> bool:
+    """Whether the inbox has not done this yet; raises ``Rejected`` where it has done the other already."""
+    if inbox.knows(_mark(other, row)):
+        raise Rejected(f"a {other} of it was begun and not ended", remedy=f"{other} it once more")
+    return not inbox.knows(_mark(what, row))
 
 
 def _mark(what: str, row: Quarantined) -> bytes:

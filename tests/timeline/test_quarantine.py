@@ -143,6 +143,8 @@ def test_of_a_discard_that_ended_in_its_middle_nothing_is_counted_twice(
         broken.setattr(quarantine, "_decided", ended)
         with pytest.raises(Killed):
             quarantine.discard(row, house.inbox, why="a load test", who="mo")
+    with pytest.raises(Rejected, match="a discard of it was begun"):
+        quarantine.replay(row, house.inbox, Redactions(), who="mo")
     quarantine.discard(row, house.inbox, why="a load test", who="mo")
     kinds = {line.reason: line.items for line in house.inbox.snapshot()[1] if line.what == "quarantined"}
     assert {"store_refused": 0, "discarded": 1} == kinds
@@ -333,3 +335,5 @@ def test_what_is_large_is_shown_as_it_came() -> None:
         for data in (small, large)
     ]
     assert ["JSON", "text"] == kinds
+    deep = b"[" * 150 + b",".join([b"1"] * 40_000) + b"]" * 150  # some 300 bytes a line where it is indented
+    assert 256 << 10 == len(_readable(Quarantined(signal="events", headers={"a": "b"}, data=deep))[0])

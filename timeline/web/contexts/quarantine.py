@@ -108,7 +108,14 @@ def _readable(row: Quarantined) -> tuple[str, str]:
 
 
 def _pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)[:_READABLE]
+    """Indented, and only as far as it is shown: what is nested deeply grows to many times its size."""
+    pieces, size = [], 0
+    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= _READABLE:
+            break
+    return "".join(pieces)[:_READABLE]
 
 
 def _hex(found: Any) -> Any:
