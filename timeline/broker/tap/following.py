@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ class Tap:
     """One tap of one cluster; ``run`` returns after ``stop``.
 
     ``config`` is librdkafka's; ``topics`` are names, or patterns that begin with ``^``. ``start`` says where
-    partitions begin that were never read. ``redaction`` gives the rules in force.
+    partitions begin of a topic that was never followed. ``redaction`` gives the rules in force.
     """
 
     def __init__(
@@ -80,13 +80,14 @@ class Tap:
         redaction: Callable[[], Redaction | None] = lambda: None,
     ) -> None:
         self._names = [name for name in topics if not name.startswith("^")]
-        self._patterns = [re.compile(name) for name in topics if name.startswith("^")]
+        self._patterns = {name: re.compile(name) for name in topics if name.startswith("^")}
         self._rules, self._inbox, self._folder, self._start = rules, inbox, folder, start
         self._redaction = redaction
         self._consumer = Consumer({**config, **OURS}, logger=log)
         self._positions = Positions(folder)
         self._cluster = ""
         self._next: dict[Place, int] = {}
+        self._unread: set[Place] = set()  # that could not be asked where they begin
         self._eof: dict[Place, int] = {}  # ends that were met behind what is in hand
         self._heard: dict[Place, int] = {}  # up to when (ns) all of a partition was read
         self._admin = AdminClient({**config}, logger=log)
@@ -111,7 +112,7 @@ class Tap:
                     self._say(f"what was read waits: {error}")
                     self._again()
                     continue
-                if until_caught_up and self._next and not any(self.behind().values()):
+                if until_caught_up and self._next and not self._unread and not any(self.behind().values()):
                     return
         finally:
             self._consumer.close()
@@ -124,6 +125,8 @@ class Tap:
 
     def state(self) -> dict[str, Any]:
         """What lies in Kafka and not yet in the inbox, for the heartbeat; raises ``QueueUnavailable``."""
+        if self._unread:
+            raise QueueUnavailable("nobody knows what lies in partitions that do not answer")
         now = time.time_ns()
         behind = self.behind()
         heard = [self._heard.get(place, 0) for place, records in behind.items() if records]
@@ -140,43 +143,60 @@ class Tap:
             self._cluster = self._cluster or found.cluster_id or ""
         except KafkaException as error:
             raise QueueUnavailable(f"Kafka did not answer: {error}", remedy="it is asked again") from error
-        first = not self._looked
-        places = [
-            (name, partition)
-            for name, topic in found.topics.items()
-            if self._wants(name) and not topic.error
-            for partition in topic.partitions
-        ]
-        missing = [name for name in self._names if name not in found.topics or found.topics[name].error]
+        topics = {
+            name: topic for name, topic in found.topics.items() if self._wanted(name) and not topic.error
+        }
+        missing = [name for name in self._names if name not in topics]
         if missing:
             self._say(
                 f"there is no topic {', '.join(missing)}, or it may not be described; it is looked for again"
             )
-        new = [place for place in places if place not in self._next]
-        if new:
-            self._begin(new, fresh=not first)
+        self._begin(
+            {
+                (name, number): partition.leader >= 0
+                for name, topic in topics.items()
+                for number, partition in topic.partitions.items()
+                if (name, number) not in self._next
+            }
+        )
+        self._positions.follows(self._cluster, [*self._names, *self._patterns])
         self._looked = time.monotonic()
 
-    def _wants(self, name: str) -> bool:
-        return name in self._names or any(pattern.search(name) for pattern in self._patterns)
+    def _wanted(self, name: str) -> list[str]:
+        """The names and patterns under which a topic is followed."""
+        patterns = [text for text, pattern in self._patterns.items() if pattern.search(name)]
+        return [name, *patterns] if name in self._names else patterns
 
-    def _begin(self, places: Iterable[Place], *, fresh: bool) -> None:
-        """Where each begins: as noted; else as chosen, but a partition that came later at its first record."""
-        known = self._positions.known(self._cluster)
+    def _begin(self, led: Mapping[Place, bool]) -> None:
+        """Begin to read new places; one without a leader, or that does not answer, keeps no other waiting."""
+        known, followed = self._positions.known(self._cluster), self._positions.followed(self._cluster)
+        followed |= {topic for topic, _ in known}
         begun: dict[Place, int] = {}
-        for place in places:
-            low, high = self._bounds(place)
-            if place in known:
-                begun[place] = self._kept(place, known[place], low, high)
-            elif fresh or self._start == "earliest":
-                begun[place] = low
-            else:
-                begun[place] = (
-                    high if self._start == "latest" else self._of_time(place, int(self._start), high)
-                )
-        self._positions.reached(self._cluster, begun)
-        self._next |= begun
-        self._assign()
+        before, self._unread = self._unread, {place for place, leader in led.items() if not leader}
+        why = "it has no leader"
+        for place in led.keys() - self._unread:
+            came_later = place[0] in followed or not followed.isdisjoint(self._wanted(place[0]))
+            try:
+                begun[place] = self._start_of(place, known.get(place), came_later=came_later)
+            except QueueUnavailable as error:
+                self._unread.add(place)
+                why = error.message
+        if self._unread - before:
+            (topic, partition), count = min(self._unread), len(self._unread)
+            log.warning("%d partitions are asked again, such as %s/%d: %s", count, topic, partition, why)
+        if begun:
+            self._positions.reached(self._cluster, begun)
+            self._next |= begun
+            self._assign()
+
+    def _start_of(self, place: Place, noted: int | None, *, came_later: bool) -> int:
+        """As noted; else as chosen, but where its topic was followed before, at its first record."""
+        low, high = self._bounds(place)
+        if noted is not None:
+            return self._kept(place, noted, low, high)
+        if came_later or self._start == "earliest":
+            return low
+        return high if self._start == "latest" else self._of_time(place, int(self._start), high)
 
     def _assign(self) -> None:
         self._consumer.assign([TopicPartition(*place, following) for place, following in self._next.items()])

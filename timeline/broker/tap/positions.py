@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,9 @@ _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS positions (
     cluster TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
     PRIMARY KEY (cluster, topic, partition)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS followed (
+    cluster TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (cluster, name)
 ) WITHOUT ROWID;
 """
 Place = tuple[str, int]  # topic, partition
@@ -40,6 +43,17 @@ class Positions:
             [(cluster, topic, partition, following) for (topic, partition), following in nexts.items()],
         )
         self._file.execute("COMMIT")
+
+    def followed(self, cluster: str) -> set[str]:
+        """Names and patterns of topics that a tap has looked for."""
+        rows = self._file.execute("SELECT name FROM followed WHERE cluster = ?", (cluster,))
+        return {name for (name,) in rows}
+
+    def follows(self, cluster: str, names: Iterable[str]) -> None:
+        """Note what is looked for: what appears under these from now on is read from its first record."""
+        self._file.executemany(
+            "INSERT INTO followed VALUES (?, ?) ON CONFLICT DO NOTHING", [(cluster, name) for name in names]
+        )
 
     def close(self) -> None:
         """Let go of the file."""

@@ -41,7 +41,7 @@ class Command(NodeCommand):
             "--from",
             dest="start",
             default="latest",
-            help="where partitions begin that were never read: earliest, latest, or a time (now-2h, 2026-11-26T14:00:00Z)",
+            help="where partitions begin of a topic that was never followed: earliest, latest, or a time (now-2h, 2026-11-26T14:00:00Z)",
         )
         parser.add_argument(
             "--until-caught-up", action="store_true", help="end when everything there is was read"
