@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -65,8 +66,8 @@ class Cluster:
         self.sought[at.topic, at.partition] = at.offset
 
     def consume(self, _: int, timeout: float) -> list[Any]:
-        if self.polls:
-            return self.polls.pop(0)
+        if self.polls and (found := self.polls.pop(0)):
+            return found
         time.sleep(timeout)
         return []
 
@@ -179,3 +180,44 @@ def test_a_partition_that_cannot_be_asked_keeps_no_other_waiting(
     one._look()
     assert {("orders", 0): 10, ("orders", 1): 0, ("orders", 2): 0} == cluster.assigned
     assert 20 == one.state()["pending_items"]
+
+
+def test_nothing_is_vouched_for_before_the_first_look(cluster: Cluster, tap: Callable[..., Tap]) -> None:
+    cluster.bounds = {("orders", 0): (0, 10)}
+    with pytest.raises(QueueUnavailable, match="nobody knows"):
+        tap().state()
+
+
+@pytest.mark.parametrize("late", [HOUR, -2 * HOUR])
+def test_a_wrong_clock_of_a_producer_does_not_move_the_backlog(
+    cluster: Cluster, tap: Callable[..., Tap], late: int
+) -> None:
+    right = (time.time_ns() - HOUR) // 10**6 * 10**6
+    cluster.bounds = {("orders", 0): (0, 10)}
+    one = tap(start="earliest")
+    one._look()
+    cluster.polls = [[Said(0, right), Said(1, time.time_ns() + late)]]
+    one._take(one._polled())
+    assert (8, right) == (one.state()["pending_items"], one.state()["oldest_pending"])
+
+
+def test_records_in_hand_are_not_counted_as_deleted(cluster: Cluster, tap: Callable[..., Tap]) -> None:
+    cluster.bounds = {("orders", 0): (0, 10)}
+    one = tap(start="earliest")
+    one._look()
+    cluster.bounds = {("orders", 0): (2, 10)}
+    cluster.polls = [[Said(0), Said(1), Said(2, error=KafkaError._AUTO_OFFSET_RESET)]]
+    one._take(one._polled())
+    one._skip()
+    assert (0, {("orders", 0): 2}) == (one.lost, cluster.sought)
+
+
+def test_catching_up_ends_on_a_topic_that_grows(cluster: Cluster, tap: Callable[..., Tap]) -> None:
+    cluster.bounds, cluster.grows = {("orders", 0): (0, 3)}, 1
+    cluster.polls = [poll for offset in range(20) for poll in ([Said(offset)], [])]
+    one = tap(start="earliest")
+    give_up = threading.Timer(5, one.stop)
+    give_up.start()
+    one.run(until_caught_up=True)
+    give_up.cancel()
+    assert 3 == one.records

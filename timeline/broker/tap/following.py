@@ -88,6 +88,8 @@ class Tap:
         self._cluster = ""
         self._next: dict[Place, int] = {}
         self._unread: set[Place] = set()  # that could not be asked where they begin
+        self._gone: set[Place] = set()  # where what comes next was deleted
+        self._goal: dict[Place, int] = {}  # where each ended when it was first asked
         self._eof: dict[Place, int] = {}  # ends that were met behind what is in hand
         self._heard: dict[Place, int] = {}  # up to when (ns) all of a partition was read
         self._admin = AdminClient({**config}, logger=log)
@@ -102,21 +104,28 @@ class Tap:
         self._stop_asked.set()
 
     def run(self, *, until_caught_up: bool = False) -> None:
-        """Follow until asked to stop, or until every partition was read to its end of when this began."""
+        """Follow until asked to stop, or until every partition was read to where it ended when it was first asked."""
         try:
             while not self._stop_asked.is_set():
                 try:
                     self._look()
                     self._take(self._polled())
+                    self._skip()
+                    if until_caught_up and self._caught_up():
+                        return
                 except Unavailable as error:
                     self._say(f"what was read waits: {error}")
                     self._again()
-                    continue
-                if until_caught_up and self._next and not self._unread and not any(self.behind().values()):
-                    return
         finally:
             self._consumer.close()
             self._positions.close()
+
+    def _caught_up(self) -> bool:
+        if not self._next or self._unread:
+            return False
+        if new := self._next.keys() - self._goal.keys():
+            self._goal |= ends(self._admin, new)
+        return all(self._next[place] >= end for place, end in self._goal.items())
 
     def behind(self) -> dict[Place, int]:
         """Records of each partition that were not read, as the cluster says now; raises ``QueueUnavailable``."""
@@ -125,8 +134,8 @@ class Tap:
 
     def state(self) -> dict[str, Any]:
         """What lies in Kafka and not yet in the inbox, for the heartbeat; raises ``QueueUnavailable``."""
-        if self._unread:
-            raise QueueUnavailable("nobody knows what lies in partitions that do not answer")
+        if self._unread or not self._looked:
+            raise QueueUnavailable("nobody knows yet what lies in partitions that were not asked")
         now = time.time_ns()
         behind = self.behind()
         heard = [self._heard.get(place, 0) for place, records in behind.items() if records]
@@ -269,14 +278,20 @@ class Tap:
         if code == KafkaError._PARTITION_EOF:
             self._eof[place] = message.offset() or 0
         elif code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE) and place in self._next:
-            low, high = self._bounds(place)
-            self._next[place] = self._kept(place, self._next[place], low, high)
-            self._positions.reached(self._cluster, {place: self._next[place]})
-            self._consumer.seek(TopicPartition(*place, self._next[place]))
+            self._gone.add(place)
         elif error.fatal():
             raise KafkaException(error)
         elif code != KafkaError.GROUP_AUTHORIZATION_FAILED:  # the tap has no use for a group
             self._say(f"Kafka: {error.str()}")
+
+    def _skip(self) -> None:
+        """Past what was deleted, once it is noted what was read before it."""
+        for place in sorted(self._gone):
+            low, high = self._bounds(place)
+            self._next[place] = self._kept(place, self._next[place], low, high)
+            self._positions.reached(self._cluster, {place: self._next[place]})
+            self._consumer.seek(TopicPartition(*place, self._next[place]))
+        self._gone.clear()
 
     def _take(self, messages: list[Message]) -> None:
         if messages and not wait_for_room(self._inbox, self._folder, lambda: not self._stop_asked.is_set()):
@@ -302,11 +317,16 @@ class Tap:
             self._positions.reached(self._cluster, nexts)
         self._next |= nexts
         for one in taken:
-            if one.stamped is not None:
-                self._heard[one.topic, one.partition] = one.stamped
+            self._hear((one.topic, one.partition), one.stamped, now)
         self.records += len(taken)
         if taken:
             self._told.clear()
+
+    def _hear(self, place: Place, stamped: int | None, now: int) -> None:
+        """The stamp may be a producer's clock: one of the future would take the backlog out of verdicts, and one
+        before what was read already says nothing new."""
+        if stamped is not None and self._heard.get(place, 0) < stamped <= now:
+            self._heard[place] = stamped
 
     def _request(self, topic: str, found: list[Record]) -> Accepted:
         body = encode(Records(cluster=self._cluster, records=found))
@@ -325,6 +345,7 @@ class Tap:
     def _again(self) -> None:
         """Back to what is noted: what was read and not accepted is read once more, after a while."""
         self._eof.clear()
+        self._gone.clear()
         self._stop_asked.wait(1)
         if self._next:
             self._assign()
