@@ -221,3 +221,13 @@ def test_catching_up_ends_on_a_topic_that_grows(cluster: Cluster, tap: Callable[
     one.run(until_caught_up=True)
     give_up.cancel()
     assert 3 == one.records
+
+
+def test_a_second_tap_on_a_data_folder_is_refused(cluster: Cluster, tap: Callable[..., Tap]) -> None:
+    first = tap()
+    with pytest.raises(QueueUnavailable, match="another tap runs") as refused:
+        tap("bets")
+    assert "THROUGHLINE_DATA_DIR" in refused.value.remedy
+    first.stop()
+    first.run()
+    ran(tap("bets"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
+
+from timeline.errors import QueueUnavailable
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS positions (
@@ -20,9 +23,23 @@ Place = tuple[str, int]  # topic, partition
 
 
 class Positions:
-    """The next offset of each partition that was ever read."""
+    """The next offset of each partition that was ever read.
+
+    One process at a time has them: two would move each other's, and share the one row of the node by which
+    verdicts know what waits. Raises ``QueueUnavailable`` for the second.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self._lock = (folder / "tap.lock").open("w")  # goes with the process, however that ends
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise QueueUnavailable(
+                f"another tap runs with the data folder {folder}",
+                remedy="give it all topics, or run this one as a node of its own, with another THROUGHLINE_NODE"
+                " and THROUGHLINE_DATA_DIR",
+            ) from error
         self._file = sqlite3.connect(
             folder / "tap.sqlite3", isolation_level=None, timeout=20, check_same_thread=False
         )
@@ -58,3 +75,4 @@ class Positions:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+        self._lock.close()
