@@ -36,7 +36,6 @@ from tests.servers.kafka import GuardedKafka
 from timeline.broker.tap.access import Access, check
 from timeline.broker.tap.following import Tap
 from timeline.broker.tap.rules import read
-from timeline.errors import QueueUnavailable
 from timeline.inbox.inbox import Inbox
 from timeline.indexing import Drain
 from timeline.ingest.entities import Rules
@@ -239,24 +238,6 @@ def test_it_goes_on_where_it_was_and_finds_new_partitions(
     found = Counter(record.id for record in taken(tmp_path))
     assert {f"o-{n}" for n in range(60)} | {"o-new"} == set(found)
     assert {1} == set(found.values())
-
-
-def test_a_partition_that_cannot_be_read_holds_no_other_up(
-    kafka: GuardedKafka, admin: AdminClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    allow(admin, ResourceType.TOPIC, ORDERS)
-    write(kafka, 9)
-    made = tap(kafka, tmp_path)
-    bounds = made._bounds
-
-    def leaderless(place: tuple[str, int]) -> tuple[int, int]:
-        if place == (ORDERS, 1):
-            raise QueueUnavailable("no leader", remedy="it is asked again")
-        return bounds(place)
-
-    monkeypatch.setattr(made, "_bounds", leaderless)
-    made.run(until_caught_up=True)
-    assert {f"o-{n}" for n in range(9) if n % PARTITIONS != 1} == {record.id for record in taken(tmp_path)}
 
 
 def test_a_start_at_a_time(kafka: GuardedKafka, admin: AdminClient, tmp_path: Path) -> None:

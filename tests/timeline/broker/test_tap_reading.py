@@ -153,7 +153,14 @@ def test_a_broken_cloudevent_is_kept_with_the_reason() -> None:
 
 def test_a_batch_without_an_event_is_kept_with_the_reason() -> None:
     made = fact(raw(b"[]", headers=[("content-type", b"application/cloudevents-batch+json")]))
-    assert "no CloudEvent: the batch holds no event" == made.attributes[PROBLEM]
+    assert "no CloudEvent: a batch without an event" == made.attributes[PROBLEM]
+    assert [] == made.body
+
+
+def test_a_record_that_makes_its_reader_fail_is_kept_by_where_it_lies() -> None:
+    made = fact(raw({"card": "4111"}, headers=[("\ud800", b"")]))
+    assert ("bets.placed", 41, "8812", None) == (made.name, made.message.offset, made.message.key, made.body)
+    assert "UnicodeEncodeError" in made.attributes[PROBLEM]
 
 
 @given(

@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ class Tap:
     """One tap of one cluster; ``run`` returns after ``stop``.
 
     ``config`` is librdkafka's; ``topics`` are names, or patterns that begin with ``^``. ``start`` says where
-    partitions begin that were never read. ``redaction`` gives the rules in force.
+    partitions begin of a topic that was never followed. ``redaction`` gives the rules in force.
     """
 
     def __init__(
@@ -80,13 +80,16 @@ class Tap:
         redaction: Callable[[], Redaction | None] = lambda: None,
     ) -> None:
         self._names = [name for name in topics if not name.startswith("^")]
-        self._patterns = [re.compile(name) for name in topics if name.startswith("^")]
+        self._patterns = {name: re.compile(name) for name in topics if name.startswith("^")}
         self._rules, self._inbox, self._folder, self._start = rules, inbox, folder, start
         self._redaction = redaction
         self._consumer = Consumer({**config, **OURS}, logger=log)
         self._positions = Positions(folder)
         self._cluster = ""
         self._next: dict[Place, int] = {}
+        self._unread: set[Place] = set()  # that could not be asked where they begin
+        self._gone: set[Place] = set()  # where what comes next was deleted
+        self._goal: dict[Place, int] = {}  # where each ended when it was first asked
         self._eof: dict[Place, int] = {}  # ends that were met behind what is in hand
         self._heard: dict[Place, int] = {}  # up to when (ns) all of a partition was read
         self._admin = AdminClient({**config}, logger=log)
@@ -101,21 +104,28 @@ class Tap:
         self._stop_asked.set()
 
     def run(self, *, until_caught_up: bool = False) -> None:
-        """Follow until asked to stop, or until no partition holds anything unread."""
+        """Follow until asked to stop, or until every partition was read to where it ended when it was first asked."""
         try:
             while not self._stop_asked.is_set():
                 try:
                     self._look()
                     self._take(self._polled())
+                    self._skip()
+                    if until_caught_up and self._caught_up():
+                        return
                 except Unavailable as error:
                     self._say(f"what was read waits: {error}")
                     self._again()
-                    continue
-                if until_caught_up and self._next and not any(self.behind().values()):
-                    return
         finally:
             self._consumer.close()
             self._positions.close()
+
+    def _caught_up(self) -> bool:
+        if not self._next or self._unread:
+            return False
+        if new := self._next.keys() - self._goal.keys():
+            self._goal |= ends(self._admin, new)
+        return all(self._next[place] >= end for place, end in self._goal.items())
 
     def behind(self) -> dict[Place, int]:
         """Records of each partition that were not read, as the cluster says now; raises ``QueueUnavailable``."""
@@ -124,6 +134,8 @@ class Tap:
 
     def state(self) -> dict[str, Any]:
         """What lies in Kafka and not yet in the inbox, for the heartbeat; raises ``QueueUnavailable``."""
+        if self._unread or not self._looked:
+            raise QueueUnavailable("nobody knows yet what lies in partitions that were not asked")
         now = time.time_ns()
         behind = self.behind()
         heard = [self._heard.get(place, 0) for place, records in behind.items() if records]
@@ -140,54 +152,60 @@ class Tap:
             self._cluster = self._cluster or found.cluster_id or ""
         except KafkaException as error:
             raise QueueUnavailable(f"Kafka did not answer: {error}", remedy="it is asked again") from error
-        first = not self._looked
-        places = [
-            (name, partition)
-            for name, topic in found.topics.items()
-            if self._wants(name) and not topic.error
-            for partition in topic.partitions
-        ]
-        missing = [name for name in self._names if name not in found.topics or found.topics[name].error]
+        topics = {
+            name: topic for name, topic in found.topics.items() if self._wanted(name) and not topic.error
+        }
+        missing = [name for name in self._names if name not in topics]
         if missing:
             self._say(
                 f"there is no topic {', '.join(missing)}, or it may not be described; it is looked for again"
             )
-        new = [place for place in places if place not in self._next]
-        if new:
-            self._begin(new, fresh=not first)
+        self._begin(
+            {
+                (name, number): partition.leader >= 0
+                for name, topic in topics.items()
+                for number, partition in topic.partitions.items()
+                if (name, number) not in self._next
+            }
+        )
+        self._positions.follows(self._cluster, [*self._names, *self._patterns])
         self._looked = time.monotonic()
 
-    def _wants(self, name: str) -> bool:
-        return name in self._names or any(pattern.search(name) for pattern in self._patterns)
+    def _wanted(self, name: str) -> list[str]:
+        """The names and patterns under which a topic is followed."""
+        patterns = [text for text, pattern in self._patterns.items() if pattern.search(name)]
+        return [name, *patterns] if name in self._names else patterns
 
-    def _begin(self, places: Iterable[Place], *, fresh: bool) -> None:
-        """Where each begins: as noted; else as chosen, but one that came later at its first record, also where
-        that was while the tap was down. One without a leader is asked again at the next look."""
-        known = self._positions.known(self._cluster)
-        topics = {topic for topic, _ in known}
+    def _begin(self, led: Mapping[Place, bool]) -> None:
+        """Begin to read new places; one without a leader, or that does not answer, keeps no other waiting."""
+        known, followed = self._positions.known(self._cluster), self._positions.followed(self._cluster)
+        followed |= {topic for topic, _ in known}
         begun: dict[Place, int] = {}
-        away: QueueUnavailable | None = None
-        for place in places:
+        before, self._unread = self._unread, {place for place, leader in led.items() if not leader}
+        why = "it has no leader"
+        for place in led.keys() - self._unread:
+            came_later = place[0] in followed or not followed.isdisjoint(self._wanted(place[0]))
             try:
-                low, high = self._bounds(place)
+                begun[place] = self._start_of(place, known.get(place), came_later=came_later)
             except QueueUnavailable as error:
-                away = error
-                self._say(f"left out until it can be read: {error}")
-                continue
-            later = fresh or place[0] in topics or (known and place[0] not in self._names)
-            if place in known:
-                begun[place] = self._kept(place, known[place], low, high)
-            elif later or self._start == "earliest":
-                begun[place] = low
-            else:
-                begun[place] = (
-                    high if self._start == "latest" else self._of_time(place, int(self._start), high)
-                )
-        if away is not None and not begun and not self._next:
-            raise away
-        self._positions.reached(self._cluster, begun)
-        self._next |= begun
-        self._assign()
+                self._unread.add(place)
+                why = error.message
+        if self._unread - before:
+            (topic, partition), count = min(self._unread), len(self._unread)
+            log.warning("%d partitions are asked again, such as %s/%d: %s", count, topic, partition, why)
+        if begun:
+            self._positions.reached(self._cluster, begun)
+            self._next |= begun
+            self._assign()
+
+    def _start_of(self, place: Place, noted: int | None, *, came_later: bool) -> int:
+        """As noted; else as chosen, but where its topic was followed before, at its first record."""
+        low, high = self._bounds(place)
+        if noted is not None:
+            return self._kept(place, noted, low, high)
+        if came_later or self._start == "earliest":
+            return low
+        return high if self._start == "latest" else self._of_time(place, int(self._start), high)
 
     def _assign(self) -> None:
         self._consumer.assign([TopicPartition(*place, following) for place, following in self._next.items()])
@@ -260,14 +278,20 @@ class Tap:
         if code == KafkaError._PARTITION_EOF:
             self._eof[place] = message.offset() or 0
         elif code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE) and place in self._next:
-            low, high = self._bounds(place)
-            self._next[place] = self._kept(place, self._next[place], low, high)
-            self._positions.reached(self._cluster, {place: self._next[place]})
-            self._consumer.seek(TopicPartition(*place, self._next[place]))
+            self._gone.add(place)
         elif error.fatal():
             raise KafkaException(error)
         elif code != KafkaError.GROUP_AUTHORIZATION_FAILED:  # the tap has no use for a group
             self._say(f"Kafka: {error.str()}")
+
+    def _skip(self) -> None:
+        """Past what was deleted, once it is noted what was read before it."""
+        for place in sorted(self._gone):
+            low, high = self._bounds(place)
+            self._next[place] = self._kept(place, self._next[place], low, high)
+            self._positions.reached(self._cluster, {place: self._next[place]})
+            self._consumer.seek(TopicPartition(*place, self._next[place]))
+        self._gone.clear()
 
     def _take(self, messages: list[Message]) -> None:
         if messages and not wait_for_room(self._inbox, self._folder, lambda: not self._stop_asked.is_set()):
@@ -293,12 +317,16 @@ class Tap:
             self._positions.reached(self._cluster, nexts)
         self._next |= nexts
         for one in taken:
-            if one.stamped is not None and one.stamped <= now:  # by its producer's clock, which may be wrong
-                place = one.topic, one.partition
-                self._heard[place] = max(self._heard.get(place, 0), one.stamped)
+            self._hear((one.topic, one.partition), one.stamped, now)
         self.records += len(taken)
         if taken:
             self._told.clear()
+
+    def _hear(self, place: Place, stamped: int | None, now: int) -> None:
+        """The stamp may be a producer's clock: one of the future would take the backlog out of verdicts, and one
+        before what was read already says nothing new."""
+        if stamped is not None and self._heard.get(place, 0) < stamped <= now:
+            self._heard[place] = stamped
 
     def _request(self, topic: str, found: list[Record]) -> Accepted:
         body = encode(Records(cluster=self._cluster, records=found))
@@ -317,6 +345,7 @@ class Tap:
     def _again(self) -> None:
         """Back to what is noted: what was read and not accepted is read once more, after a while."""
         self._eof.clear()
+        self._gone.clear()
         self._stop_asked.wait(1)
         if self._next:
             self._assign()

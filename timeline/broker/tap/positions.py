@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from timeline.errors import Rejected
+from timeline.errors import QueueUnavailable
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS positions (
     cluster TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
     PRIMARY KEY (cluster, topic, partition)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS followed (
+    cluster TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (cluster, name)
+) WITHOUT ROWID;
 """
-_SETTINGS: Final = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-_PATIENCE: Final = 5  # s; one that was stopped a moment ago lets go
 Place = tuple[str, int]  # topic, partition
 
 
 class Positions:
-    """The next offset of each partition that was ever read; of one process alone, until it is closed.
+    """The next offset of each partition that was ever read.
 
-    Raises ``Rejected`` where another has it: they would share one heartbeat, and the silence of one of them
-    would not be seen.
+    One process at a time has them: two would move each other's, and share the one row of the node by which
+    verdicts know what waits. Raises ``QueueUnavailable`` for the second.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = sqlite3.connect(
-            folder / "tap.sqlite3", isolation_level=None, timeout=_PATIENCE, check_same_thread=False
-        )
+        self._lock = (folder / "tap.lock").open("w")  # goes with the process, however that ends
         try:
-            self._file.executescript(f"PRAGMA locking_mode = EXCLUSIVE; {_SETTINGS} {_TABLES}")
-        except sqlite3.OperationalError as error:
-            self._file.close()
-            raise Rejected(
-                f"the tap's positions in {folder} cannot be opened ({error}): another tap runs there",
-                remedy="name all topics in one tap; for another cluster, set up another node",
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise QueueUnavailable(
+                f"another tap runs with the data folder {folder}",
+                remedy="give it all topics, or run this one as a node of its own, with another THROUGHLINE_NODE"
+                " and THROUGHLINE_DATA_DIR",
             ) from error
+        self._file = sqlite3.connect(
+            folder / "tap.sqlite3", isolation_level=None, timeout=20, check_same_thread=False
+        )
+        self._file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_TABLES}")
 
     def known(self, cluster: str) -> dict[Place, int]:
         """Of one cluster."""
@@ -56,6 +61,18 @@ class Positions:
         )
         self._file.execute("COMMIT")
 
+    def followed(self, cluster: str) -> set[str]:
+        """Names and patterns of topics that a tap has looked for."""
+        rows = self._file.execute("SELECT name FROM followed WHERE cluster = ?", (cluster,))
+        return {name for (name,) in rows}
+
+    def follows(self, cluster: str, names: Iterable[str]) -> None:
+        """Note what is looked for: what appears under these from now on is read from its first record."""
+        self._file.executemany(
+            "INSERT INTO followed VALUES (?, ?) ON CONFLICT DO NOTHING", [(cluster, name) for name in names]
+        )
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+        self._lock.close()

@@ -41,10 +41,12 @@ class Command(NodeCommand):
             "--from",
             dest="start",
             default="latest",
-            help="where partitions begin that were never read: earliest, latest, or a time (now-2h, 2026-11-26T14:00:00Z)",
+            help="where partitions begin of a topic that was never followed: earliest, latest, or a time (now-2h, 2026-11-26T14:00:00Z)",
         )
         parser.add_argument(
-            "--until-caught-up", action="store_true", help="end when everything there is was read"
+            "--until-caught-up",
+            action="store_true",
+            help="end when every partition was read to where it ended at the first look",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
