@@ -241,13 +241,15 @@ def _kept(share: _Share, bad: Sequence[BadItem]) -> Iterator[records.Kept]:
         yield records.Kept(request, share.aside, request.items)
     if not bad:
         return
-    at = {item.position: item for item in bad}
-    groups = [[at[position] for position in same] for same in together(request, list(at))]
+    groups: list[list[BadItem]]
     if len(bad) > APART:
         by_reason: dict[str, list[BadItem]] = {}
         for item in bad:
             by_reason.setdefault(item.reason, []).append(item)
         groups = list(by_reason.values())
+    else:
+        at = {item.position: item for item in bad}
+        groups = [[at[position] for position in same] for same in together(request, list(at))]
     alone = parts(request, [[item.position for item in group] for group in groups])
     for group, one in zip(groups, alone, strict=True):
         yield records.Kept(one, group[0], len(group))

@@ -48,10 +48,9 @@ def replay(row: Quarantined, inbox: Inbox, redactions: Redactions, *, who: str) 
             raise Rejected(
                 "only its bytes were kept, not a request", remedy="correct the sender and send it again"
             )
-        request = _again(held, redactions)
         if _first_time(held, inbox, "replay", other="discard"):
             moved = Entry(sender=held.sender, what="quarantined", items=-held.items, reason=held.reason)
-            inbox.accept([request], [moved], mark=_mark("replay", held))
+            inbox.accept([_again(held, redactions)], [moved], mark=_mark("replay", held))
         _decided(held, Quarantined.State.REPLAYED, who, "")
         Audit.objects.create(who=who, what="quarantine replay", detail=_named(held), rows=held.items)
     redactions.write()  # what its rules took out

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.node.otlp import PROTOBUF, request, span
 from tests.receiving import Running
+from tests.timeline.ingest.otlp_requests import field
 
 pytestmark = pytest.mark.server
 MIB = 1 << 20
@@ -34,17 +35,7 @@ def _many_spans() -> bytes:
 
 
 def _empty_spans() -> bytes:
-    spans = b"\x12\x00" * (30 * MIB)  # spans without a byte, in one scope
-    scope = b"\x12" + _varint(len(spans)) + spans
-    return b"\x0a" + _varint(len(scope)) + scope
-
-
-def _varint(number: int) -> bytes:
-    written = bytearray()
-    while number > 127:
-        written.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*written, number])
+    return field(1, field(2, field(2, b"") * (30 * MIB)))  # spans without a byte, in one scope
 
 
 # path, content type, content encoding, body, statuses

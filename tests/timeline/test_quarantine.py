@@ -86,16 +86,24 @@ def test_nothing_is_decided_twice(house: House, row: Quarantined) -> None:
     assert {"new": 1, "inbox": 1} == sums(house)
 
 
-def test_ended_between_inbox_and_database_it_is_accepted_once(
-    house: House, row: Quarantined, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextlib.contextmanager
+def ended_before_the_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process ends between inbox and database."""
+
     def ended(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(quarantine, "_decided", ended)
         with pytest.raises(Killed):
-            quarantine.replay(row, house.inbox, Redactions(), who="mo")
+            yield
+
+
+def test_ended_between_inbox_and_database_it_is_accepted_once(
+    house: House, row: Quarantined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ended_before_the_database(monkeypatch):
+        quarantine.replay(row, house.inbox, Redactions(), who="mo")
     assert 1 == quarantine.kept().count()
 
     quarantine.replay(row, house.inbox, Redactions(), who="mo")
@@ -136,13 +144,8 @@ def test_what_a_rule_takes_out_of_a_replay_is_counted(house: House, row: Quarant
 def test_of_a_discard_that_ended_in_its_middle_nothing_is_counted_twice(
     house: House, row: Quarantined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(*_: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as broken:
-        broken.setattr(quarantine, "_decided", ended)
-        with pytest.raises(Killed):
-            quarantine.discard(row, house.inbox, why="a load test", who="mo")
+    with ended_before_the_database(monkeypatch):
+        quarantine.discard(row, house.inbox, why="a load test", who="mo")
     with pytest.raises(Rejected, match="a discard of it was begun"):
         quarantine.replay(row, house.inbox, Redactions(), who="mo")
     quarantine.discard(row, house.inbox, why="a load test", who="mo")

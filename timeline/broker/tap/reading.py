@@ -48,27 +48,24 @@ def record_of(raw: Raw, rules: TopicRules, now: int) -> Record:
     except Exception as error:  # noqa: BLE001  # whatever it is, it is this record's
         # without its value: rules of redaction look for names in it, and it may not have been understood
         problem = f"it could not be read ({type(error).__name__}), and its value is in Kafka alone; please report it"
-        return Record(
-            topic=raw.topic,
-            partition=raw.partition,
-            offset=raw.offset,
-            stamped=raw.stamped,
-            name=raw.topic,
-            key=_key(raw.key),
-            size=len(raw.value or b""),
-            attributes={PROBLEM: problem},
-        )
+        return Record(name=raw.topic, attributes={PROBLEM: problem}, **_place(raw))
 
 
-def _read(raw: Raw, rules: TopicRules, now: int) -> Record:
-    headers = _headers(raw)
-    base = {
+def _place(raw: Raw) -> dict[str, Any]:
+    return {
         "topic": raw.topic,
         "partition": raw.partition,
         "offset": raw.offset,
         "stamped": raw.stamped,
         "key": _key(raw.key),
         "size": len(raw.value or b""),
+    }
+
+
+def _read(raw: Raw, rules: TopicRules, now: int) -> Record:
+    headers = _headers(raw)
+    base = {
+        **_place(raw),
         "header_bytes": sum(len(name.encode()) + len(value or b"") for name, value in raw.headers),
         **{name: headers.get(name, "") for name in _CONTEXT},
     }

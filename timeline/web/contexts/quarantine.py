@@ -84,9 +84,9 @@ def _readable(row: Quarantined) -> tuple[str, str]:
         data = decompress(data, row.encoding, limit=16 << 20)
     except Rejected:
         return _dump(data), "bytes"
+    if len(data) > _PARSED:  # it may be what ended a worker
+        return _plain(data)
     try:
-        if len(data) > _PARSED:
-            raise ValueError("it may be what ended a worker")
         if row.headers and row.signal == "rows":
             return _pretty(msgspec.to_builtins(rows.decode(data))), "rows"
         if row.headers and row.signal == "records":
@@ -100,7 +100,10 @@ def _readable(row: Quarantined) -> tuple[str, str]:
             return _pretty(_hex(MessageToDict(found))), "OTLP"
         return _pretty(json.loads(data)), "JSON"
     except (ValueError, DecodeError, msgspec.DecodeError, RecursionError):
-        pass
+        return _plain(data)
+
+
+def _plain(data: bytes) -> tuple[str, str]:
     try:
         return data[:_READABLE].decode(), "text"
     except UnicodeDecodeError:
