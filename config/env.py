@@ -155,6 +155,7 @@ TABLE = (
     Setting("THROUGHLINE_QUOTA_ITEMS", "0", _between(0, 10**9), "5000", "items a second that one sender may send to each receiver, ten seconds' worth at once, where its key says nothing else; 0 for no limit"),
     Setting("THROUGHLINE_RECEIVER_THREADS", "24", _between(1, 512), "24", "requests the receiver handles at once"),
     Setting("THROUGHLINE_WORKER_THREADS", "2", _between(1, 64), "2", "batches the worker drains at once"),
+    Setting("THROUGHLINE_DECODER", "auto", _one_of("auto", "python"), "python", "what decodes spans: the native decoder where it is installed (`make native`), or Python alone; both store the same"),
     Setting("THROUGHLINE_LOG_LEVEL", "INFO", _level, "DEBUG", "least severe line that is logged"),
     Setting("THROUGHLINE_LOG_FORMAT", "line", _one_of("line", "json"), "json", "lines for people, or one JSON object a line"),
     Setting("THROUGHLINE_OWN_TRACES", "0", _share, "0.01", "share of the node's own work that it sends as spans to its own receiver, 0 to 1; never about those spans themselves"),

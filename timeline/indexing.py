@@ -22,8 +22,10 @@ from timeline.inbox.inbox import Claimed, Entry, Inbox
 from timeline.ingest.decode import decode
 from timeline.ingest.encode import kept_positions, parts, together
 from timeline.ingest.entities import Rules
+from timeline.ingest.facts import Make
 from timeline.ingest.request import Accepted, BadItem, Decoded, digest_of, intact
 from timeline.search.fact_tokens import fact_tokens
+from timeline.storable import Storable, names_of
 from timeline.store.packing import pack
 from timeline.store.port import ItemReport, PartlyStored, Store
 from timeline.store.turn import TURN
@@ -56,7 +58,10 @@ class _Outcome(msgspec.Struct):
 class Drain:
     """Moves what waits in one inbox into one store."""
 
-    def __init__(self, inbox: Inbox, store: Store, rules: Callable[[str], Rules]) -> None:
+    def __init__(
+        self, inbox: Inbox, store: Store, rules: Callable[[str], Rules], make: Make | None = None
+    ) -> None:
+        self._make = make
         self._inbox = inbox
         self._store = store
         self._rules = rules
@@ -118,7 +123,7 @@ class Drain:
         released = self._inbox.release(lease, entries, dirty=_touched(done)) if done else 0
         return _Outcome(released, waits)
 
-    def _write(self, facts: Sequence[Stored]) -> tuple[Sequence[ItemReport | None], PartlyStored | None]:
+    def _write(self, facts: Sequence[Storable]) -> tuple[Sequence[ItemReport | None], PartlyStored | None]:
         try:
             with step("write"):
                 return (self._store.write(facts) if facts else []), None
@@ -163,7 +168,7 @@ class Drain:
                 request, "damaged", "its bytes are not those that were accepted: check the disk"
             )
         try:
-            decoded = decode(request, self._rules(request.workspace))
+            decoded = decode(request, self._rules(request.workspace), make=self._make)
         except Unavailable:
             raise  # nothing is wrong with the request: its rules could not be read
         except Rejected as error:
@@ -180,8 +185,8 @@ class Drain:
         """Write what people look up: before the release, and harmless when repeated."""
         kept: list[records.Kept] = []
         again: list[tuple[str, Accepted]] = []
-        partly: list[tuple[str, Stored]] = []
-        new: list[tuple[Stored, Accepted, bool]] = []
+        partly: list[tuple[str, Storable]] = []
+        new: list[tuple[Storable, Accepted, bool]] = []
         for share in shares:
             bad = list(share.decoded.poison)
             for stored, report in zip(share.decoded.facts, share.reports, strict=True):
@@ -208,10 +213,12 @@ def _halves(groups: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
     return first, [position for group in rest for position in group]
 
 
-def rehearse(facts: Iterable[Stored]) -> None:
+def rehearse(facts: Iterable[Storable]) -> None:
     """Make every fact ready to be stored, for nothing: what kills its worker then kills it here,
     and not while it waits for the store."""
     for stored in facts:
+        if not isinstance(stored, Stored):
+            continue  # what is made ready has come through
         try:
             fact_tokens(stored)
             pack(stored)
@@ -224,8 +231,8 @@ def _touched(shares: Iterable[_Share]) -> Iterator[Touched]:
     for share in shares:
         for stored, report in zip(share.decoded.facts, share.reports, strict=True):
             if report.outcome in _KEPT or report.request == share.request.id:
-                for entity in stored.fact.entities:
-                    yield stored.receipt.workspace, f"{entity.type}:{entity.id}"
+                for name in names_of(stored):
+                    yield stored.receipt.workspace, name
 
 
 def _set_aside(request: Accepted, reason: str, message: str) -> _Share:
@@ -255,7 +262,7 @@ def _kept(share: _Share, bad: Sequence[BadItem]) -> Iterator[records.Kept]:
         yield records.Kept(one, group[0], len(group))
 
 
-def _refused_by_store(report: ItemReport, stored: Stored) -> BadItem:
+def _refused_by_store(report: ItemReport, stored: Storable) -> BadItem:
     return BadItem(position=stored.receipt.position, reason="store_refused", message=report.reason, data=b"")
 
 

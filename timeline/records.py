@@ -16,12 +16,12 @@ from django.db.models import F, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest, Least
 
-from timeline.domain import Stored
 from timeline.errors import QueueUnavailable
 from timeline.ingest.entities import Rules
 from timeline.ingest.identity import placed
 from timeline.ingest.request import Accepted, BadItem
 from timeline.models import Arrival, EntityRule, PartlyIndexed, Quarantined, Refusal, Sender, Token
+from timeline.storable import Storable, ended, maker_of
 
 _MINUTE = 60 * 10**9
 
@@ -49,8 +49,8 @@ def keep(
     *,
     kept: Sequence[Kept],
     again: Sequence[tuple[str, Accepted]],
-    partly: Sequence[tuple[str, Stored]],
-    new: Sequence[tuple[Stored, Accepted, bool]],
+    partly: Sequence[tuple[str, Storable]],
+    new: Sequence[tuple[Storable, Accepted, bool]],
 ) -> None:
     """Record quarantined items, repeated arrivals, partly indexed facts and senders.
 
@@ -186,7 +186,7 @@ def _arrivals(again: Sequence[tuple[str, Accepted]]) -> None:
     )
 
 
-def _partly(partly: Sequence[tuple[str, Stored]]) -> None:
+def _partly(partly: Sequence[tuple[str, Storable]]) -> None:
     PartlyIndexed.objects.bulk_create(
         (
             PartlyIndexed(
@@ -201,19 +201,23 @@ def _partly(partly: Sequence[tuple[str, Stored]]) -> None:
     )
 
 
-def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
+def _senders(new: Sequence[tuple[Storable, Accepted, bool]]) -> None:
     found: dict[tuple[str, str, str, str, str], _Seen] = {}
     known: dict[tuple[int, str, str, str, str], _Seen] = {}  # the same by resource: a request has few
+    last: tuple[object, Accepted] | None = None
+    seen = _Seen()
     for stored, request, counted in new:
-        fact = stored.fact
-        maker = (id(fact.resource), request.workspace, fact.service, fact.version, fact.environment)
-        seen = known.get(maker)
-        if seen is None:
-            seen = known[maker] = found.setdefault(_sender(stored, request), _Seen(first=request.received))
+        named = maker_of(stored)
+        if last is None or named is not last[0] or request is not last[1]:
+            last = named, request
+            maker = (id(named[0]), request.workspace, *named[1:])
+            seen = known.get(maker) or known.setdefault(
+                maker, found.setdefault(_sender(stored, request), _Seen(first=request.received))
+            )
         seen.facts += counted
         if request.received > seen.last:
             seen.last = request.received
-        end = fact.until or fact.at
+        end = ended(stored)
         if end is not None and end < 1 << 62:
             ahead = end - request.received
             if seen.ahead is None or ahead > seen.ahead:
@@ -246,16 +250,15 @@ def _senders(new: Sequence[tuple[Stored, Accepted, bool]]) -> None:
             )
 
 
-def _sender(stored: Stored, request: Accepted) -> tuple[str, str, str, str, str]:
+def _sender(stored: Storable, request: Accepted) -> tuple[str, str, str, str, str]:
     """Workspace, service, version, environment and SDK of who sent a fact."""
-    fact = stored.fact
-    resource = fact.resource
+    resource, service, version, environment = maker_of(stored)
     sdk = f"{resource.get('telemetry.sdk.name', '')} {resource.get('telemetry.sdk.language', '')} {resource.get('telemetry.sdk.version', '')}"
     return (
         request.workspace,
-        fact.service[:200],
-        fact.version[:100],
-        fact.environment[:100],
+        service[:200],
+        version[:100],
+        environment[:100],
         sdk.strip()[:200],
     )
 

@@ -41,7 +41,7 @@ def drain_now() -> int:
         return 0
     try:
         close_old_connections()
-        return Drain(wiring.inbox(), wiring.writer(), records.rules).run()
+        return Drain(wiring.inbox(), wiring.writer(), records.rules, wiring.decoder()).run()
     finally:
         _slots.release()
 

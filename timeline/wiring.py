@@ -10,7 +10,9 @@ from django.conf import settings
 
 from timeline import records, redactions
 from timeline.inbox.inbox import Inbox
+from timeline.ingest.facts import Make
 from timeline.reading.desk import Desk
+from timeline.store import ready
 from timeline.store.port import Store
 from timeline.store.tantivy import TantivyStore
 
@@ -52,6 +54,11 @@ def reading() -> Desk:
         rules=lambda workspace: records.rules(workspace).attributes,
         asking=redactions.asking,
     )
+
+
+def decoder() -> Make | None:
+    """The native decoder, where it is installed and wanted."""
+    return None if settings.THROUGHLINE["THROUGHLINE_DECODER"] == "python" else ready.make
 
 
 def _store(*, writable: bool) -> Store:

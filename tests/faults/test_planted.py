@@ -205,7 +205,7 @@ def forgets_to_count_what_came_again(patch: Patch) -> None:
 def cuts_long_values(patch: Patch) -> None:
     real = indexing.decode
 
-    def decode(accepted: Accepted, rules: Rules) -> Decoded:
+    def decode(accepted: Accepted, rules: Rules, **_: Any) -> Decoded:
         found = real(accepted, rules)
         cut = [
             msgspec.structs.replace(
@@ -262,7 +262,7 @@ def never_frees_a_lease(patch: Patch) -> None:
 def lets_poison_take_its_neighbours(patch: Patch) -> None:
     real = indexing.decode
 
-    def decode(accepted: Accepted, rules: Rules) -> Decoded:
+    def decode(accepted: Accepted, rules: Rules, **_: Any) -> Decoded:
         found = real(accepted, rules)
         if any("refuse.me" in one.fact.attributes for one in found.facts):
             poison = [BadItem(position=n, reason="x", message="x", data=b"") for n in range(accepted.items)]

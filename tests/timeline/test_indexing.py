@@ -230,11 +230,11 @@ def test_what_kills_its_worker_before_it_is_stored_is_set_aside(
 ) -> None:
     own = getattr(indexing, step)
 
-    def deadly(what: Any, *more: Any) -> Any:
+    def deadly(what: Any, *more: Any, **named: Any) -> Any:
         requests = {what.id} if step == "decode" else {fact.receipt.request for fact in what}
         if "bad" in requests:
             raise Killed
-        return own(what, *more)
+        return own(what, *more, **named)
 
     def killed(facts: Any) -> Any:
         if any(fact.receipt.request == "bad" for fact in facts):

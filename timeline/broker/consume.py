@@ -24,6 +24,7 @@ from timeline.inbox.dirty import Touched
 from timeline.inbox.inbox import Inbox
 from timeline.indexing import Drain
 from timeline.ingest.entities import Rules
+from timeline.ingest.facts import Make
 from timeline.ingest.request import Signal
 from timeline.models import Consumed
 from timeline.redactions import Redactions
@@ -68,6 +69,7 @@ class Consuming:
         rules: Callable[[str], Rules],
         touch: Callable[[Iterable[Touched]], None],
         redactions: Redactions,
+        make: Make | None = None,
     ) -> None:
         self._topics = topics
         self._redactions = redactions
@@ -75,7 +77,7 @@ class Consuming:
         self._consumer = Consumer({**config, **OURS}, logger=log)
         self._hand = Hand(self._group, commit=self._commit, touch=touch)
         # the hand offers what the drain asks of an inbox, and no more
-        self._drain = Drain(cast(Inbox, self._hand), store, rules)
+        self._drain = Drain(cast(Inbox, self._hand), store, rules, make)
         client = {name: value for name, value in config.items() if name != "group.id"}
         self._admin = AdminClient(client, logger=log)
         self._cluster = ""

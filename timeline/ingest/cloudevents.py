@@ -19,10 +19,11 @@ import msgspec
 from timeline.domain import Event, EventInfo, Message, SpanRef, Stored, Value
 from timeline.errors import MalformedPayload, Rejected, TooLarge, UnsupportedPayload
 from timeline.ingest.entities import Rules, entities_of
-from timeline.ingest.facts import more_leaves, store
+from timeline.ingest.facts import store
 from timeline.ingest.identity import content_of
 from timeline.ingest.normalise import rfc3339, samples
 from timeline.ingest.parsed import check_count, refuse
+from timeline.ingest.pieces import more_leaves
 from timeline.ingest.request import Accepted, BadItem
 from timeline.ingest.values import MAX_DEPTH, clean, loads
 

@@ -13,7 +13,7 @@ from timeline.ingest import cloudevents, otlp, otlp_json, rows, tapped, zipkin
 from timeline.ingest.compress import LIMIT, decompress
 from timeline.ingest.entities import Rules
 from timeline.ingest.environment import foreigners, verdict
-from timeline.ingest.facts import Walk, each
+from timeline.ingest.facts import Make, Walk, each
 from timeline.ingest.parsed import MAX_ITEMS, Parsed, judge_span, positions, refuse
 from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded, Inspection
 
@@ -40,8 +40,16 @@ def inspect(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMI
     return Inspection(items=parsed.items, refused=tuple(refused[position] for position in sorted(refused)))
 
 
-def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limit: int = LIMIT) -> Decoded:
-    """The facts of an accepted request, and the items that only turned out bad now.
+def decode(
+    accepted: Accepted,
+    rules: Rules,
+    *,
+    max_items: int = MAX_ITEMS,
+    limit: int = LIMIT,
+    make: Make | None = None,
+) -> Decoded:
+    """The facts of an accepted request, and the items that only turned out bad now; plain spans by ``make``,
+    where there is one.
 
     What ``inspect`` refused appears nowhere. Raises ``Rejected`` exactly where ``inspect``
     does.
@@ -53,16 +61,23 @@ def decode(accepted: Accepted, rules: Rules, *, max_items: int = MAX_ITEMS, limi
         return rows.read(accepted, body, rules)
     if accepted.signal == "records":
         return tapped.read(accepted, body, rules)
-    return Walk(accepted, rules).run(_parse(accepted, body, max_items, judged=True))
+    parsed = _parse(accepted, body, max_items, judged=True, raw=make is not None)
+    return Walk(accepted, rules, make).run(parsed)
 
 
-def _parse(accepted: Accepted, body: bytes, max_items: int, *, judged: bool = False) -> Parsed:
+def _parse(
+    accepted: Accepted, body: bytes, max_items: int, *, judged: bool = False, raw: bool = False
+) -> Parsed:
     if accepted.signal == "zipkin":
         return zipkin.parse(body, max_items=max_items)
     media = media_type(accepted.headers.get("content-type", ""))
     if media in ("application/x-protobuf", "application/protobuf"):
         return otlp.parse(
-            body, accepted.signal, max_items=max_items, accepted=accepted.items if judged else None
+            body,
+            accepted.signal,
+            max_items=max_items,
+            accepted=accepted.items if judged else None,
+            raw=raw,
         )
     if media == "application/json":
         return otlp_json.parse(body, accepted.signal, max_items=max_items)

@@ -6,16 +6,13 @@ of the content hash) is made once and shared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from timeline.domain import (
-    Annotation,
     Attributes,
-    Dropped,
     Event,
     Fact,
-    Link,
     Receipt,
     Scope,
     Span,
@@ -23,7 +20,6 @@ from timeline.domain import (
     SpanRef,
     Status,
     Stored,
-    Value,
 )
 from timeline.ingest.entities import Rules, entities_of
 from timeline.ingest.environment import foreign
@@ -31,7 +27,6 @@ from timeline.ingest.identity import content_of, from_hex, identify, joined, tie
 from timeline.ingest.normalise import Origin, origin, promote, samples, text
 from timeline.ingest.parsed import (
     NO_SPAN,
-    NO_TRACE,
     Dialect,
     NestingError,
     Parsed,
@@ -41,13 +36,13 @@ from timeline.ingest.parsed import (
     refuse,
     too_deep,
 )
+from timeline.ingest.pieces import annotation_of, dropped, headline, link_of, log_ref, more_leaves
 from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded
 from timeline.search.fact_tokens import own_tokens, shared_tokens
+from timeline.storable import Ready, Storable
 from tracing.semconv import EVENT_NAME
 
 _Item = TypeVar("_Item")
-MAX_LEAVES: Final = 200  # of a body; more are stored, but not each findable by its key
-_NAME_LENGTH: Final = 200
 _KINDS: Final[tuple[SpanKind, ...]] = (
     "unspecified",
     "internal",
@@ -57,9 +52,7 @@ _KINDS: Final[tuple[SpanKind, ...]] = (
     "consumer",
 )
 _STATUSES: Final[tuple[Status, ...]] = ("unset", "ok", "error")
-_NOTHING: Final = Dropped()
 _SPAN_LEVEL: Final = 1  # message level of a KeyValue in a span, record, resource or scope
-_PART_LEVEL: Final = 2  # ... in a link or an annotation
 _BODY_LEVEL: Final = 1  # message level of a log record's body
 
 
@@ -80,15 +73,21 @@ class Shared(NamedTuple):
         return f"{quick(pairs)} {self.tokens}".strip() if quick is not None else ""
 
 
+Make = Callable[[Accepted, Rules, Shared, list[bytes], int], Sequence[Ready | None]]
+"""Makes the spans of a scope ready, the first of which stands at a position of its request; ``None`` for
+each that is left to the walk."""
+
+
 class Walk:
     """One accepted OTLP request on its way to facts."""
 
-    def __init__(self, accepted: Accepted, rules: Rules) -> None:
+    def __init__(self, accepted: Accepted, rules: Rules, make: Make | None = None) -> None:
         self._accepted = accepted
         self._request = from_hex(accepted.id, 8) or b""
         self._rules = rules
         self._equals: dict[bytes, int] = {}
-        self.facts: list[Stored] = []
+        self._make = make
+        self.facts: list[Storable] = []
         self.poison: list[BadItem] = []
 
     def run(self, parsed: Parsed) -> Decoded:
@@ -104,6 +103,10 @@ class Walk:
             ours = all_good or not foreign(group, parsed.dialect, self._accepted.environment)
             for scope in group.scopes:
                 shared: Shared | None = None
+                if parsed.dialect.raw:
+                    self._raw(scope, resource, parsed.dialect, position)
+                    position += len(scope.items)
+                    continue
                 for item in scope.items:
                     if item is not None and ours and (judge is None or judge(item) is None):
                         try:
@@ -113,6 +116,27 @@ class Walk:
                             self.poison.append(refuse(position, failed(error), parsed.dialect.data(item)))
                     position += 1
         return Decoded(facts=self.facts, poison=self.poison)
+
+    def _raw(self, scope: ScopeGroup, resource: _Resource, dialect: Dialect, start: int) -> None:
+        """Spans as bytes: those that are plain made ready together, the others one by one."""
+        made: Sequence[Ready | None] = [None] * len(scope.items)
+        shared: Shared | None = None
+        try:
+            shared = resource.shared(scope, dialect)
+            if self._make is not None:
+                made = self._make(self._accepted, self._rules, shared, list(scope.items), start)
+        except Exception:  # noqa: BLE001  # each item finds out for itself
+            made = [None] * len(scope.items)
+        for position, (raw, ready) in enumerate(zip(scope.items, made, strict=True), start):
+            if ready is not None:
+                self.facts.append(ready)
+                continue
+            item = dialect.item(raw)
+            try:
+                shared = shared or resource.shared(scope, dialect)
+                self.facts.append(self._span(item, position, shared))
+            except Exception as error:  # noqa: BLE001  # one item never takes its neighbours along
+                self.poison.append(refuse(position, failed(error), dialect.data(item)))
 
     def _span(self, item: Any, position: int, shared: Shared) -> Stored:
         read = shared.dialect.attributes
@@ -124,12 +148,12 @@ class Walk:
         child = bool(parent) and parent != NO_SPAN
         number = item.kind
         kind: SpanKind = _KINDS[number] if 0 <= number < 6 else "unspecified"
-        links = tuple([_link(link, read) for link in item.links]) if item.links else ()
-        annotations = tuple([_annotation(note, read) for note in item.events]) if item.events else ()
+        links = tuple([link_of(link, read) for link in item.links]) if item.links else ()
+        annotations = tuple([annotation_of(note, read) for note in item.events]) if item.events else ()
         start, end = item.start_time_unix_nano or None, item.end_time_unix_nano or None
         state, flags, name = item.trace_state, item.flags, item.name
         code, status_message = item.status.code, item.status.message
-        dropped = _dropped(item.dropped_attributes_count, item.dropped_events_count, item.dropped_links_count)
+        lost = dropped(item.dropped_attributes_count, item.dropped_events_count, item.dropped_links_count)
         plan = self._rules.plan(attributes)
         message, event = promote(plan.reads, attributes, kind, name)
         subjects, context = entities_of(
@@ -137,7 +161,7 @@ class Walk:
         )
         content = content_of(
             shared.digest, trace_id, span_id, parent, name, number, start, end, code, status_message,
-            state, flags, attributes, links, annotations, dropped,
+            state, flags, attributes, links, annotations, lost,
         )  # fmt: skip
         fact = Span(
             ref=SpanRef(trace_id=trace_id, span_id=span_id),
@@ -157,7 +181,7 @@ class Walk:
             flags=flags,
             scope=shared.scope,
             schema_url=shared.schema_url,
-            dropped=dropped,
+            dropped=lost,
             message=message,
             event=event,
             entities=subjects,
@@ -181,8 +205,8 @@ class Walk:
         at, observed = item.time_unix_nano or None, item.observed_time_unix_nano or None
         named = item.event_name
         severity, severity_number, flags = item.severity_text, item.severity_number, item.flags
-        ref = _log_ref(item.trace_id, item.span_id)
-        dropped = _dropped(item.dropped_attributes_count, 0, 0)
+        ref = log_ref(item.trace_id, item.span_id)
+        lost = dropped(item.dropped_attributes_count, 0, 0)
         plan = self._rules.plan(attributes)
         message, event = promote(plan.reads, attributes)
         subjects, context = entities_of(
@@ -190,13 +214,13 @@ class Walk:
         )
         content = content_of(
             shared.digest, ref, at, observed, named, severity, severity_number,
-            body, flags, attributes, dropped,
+            body, flags, attributes, lost,
         )  # fmt: skip
         ordinal = self._equals.get(content, 0)
         self._equals[content] = ordinal + 1
         fact = Event(
             kind="log",
-            name=named or text(attributes.get(EVENT_NAME)) or _headline(body) or shared.scope.name or "log",
+            name=named or text(attributes.get(EVENT_NAME)) or headline(body) or shared.scope.name or "log",
             ref=ref,
             service=shared.origin.service,
             instance=shared.origin.instance,
@@ -210,7 +234,7 @@ class Walk:
             scope=shared.scope,
             schema_url=shared.schema_url,
             flags=flags,
-            dropped=dropped,
+            dropped=lost,
             message=message,
             event=event,
             entities=subjects,
@@ -264,7 +288,7 @@ def each(
     data: Callable[[_Item], bytes],
 ) -> Decoded:
     """A fact of each item at its position; one that makes none is poison, and never takes its neighbours along."""
-    facts: list[Stored] = []
+    facts: list[Storable] = []
     poison: list[BadItem] = []
     for position, item in items:
         try:
@@ -319,22 +343,6 @@ def store(
     )
 
 
-def more_leaves(body: Value, limit: int = MAX_LEAVES) -> bool:
-    """Whether a body has more leaves than a store makes findable."""
-    left = limit
-    waiting = [body] if type(body) in (list, dict) else []
-    while waiting:
-        value = waiting.pop()
-        for one in value.values() if type(value) is dict else value:
-            if type(one) in (list, dict):
-                waiting.append(one)
-            else:
-                left -= 1
-                if left < 0:
-                    return True
-    return False
-
-
 def failed(error: Exception) -> tuple[str, str]:
     """Reason and sentence for an item that could not be made a fact."""
     if isinstance(error, NestingError):
@@ -343,41 +351,3 @@ def failed(error: Exception) -> tuple[str, str]:
         return "bad_value", f"a value of this item cannot be read ({error}); correct the sender's encoder"
     what = f"{type(error).__name__}: {error}"
     return "decoder_failed", f"this item made the decoder fail ({what}); please report it"
-
-
-def _dropped(attributes: int, annotations: int, links: int) -> Dropped:
-    if attributes or annotations or links:
-        return Dropped(attributes=attributes, annotations=annotations, links=links)
-    return _NOTHING
-
-
-def _link(link: Any, read: Any) -> Link:
-    return Link(
-        ref=SpanRef(trace_id=link.trace_id.hex(), span_id=link.span_id.hex()),
-        attributes=read(link.attributes, _PART_LEVEL),
-        trace_state=link.trace_state,
-        flags=link.flags,
-        dropped_attributes=link.dropped_attributes_count,
-    )
-
-
-def _annotation(note: Any, read: Any) -> Annotation:
-    return Annotation(
-        at=note.time_unix_nano or None,
-        name=note.name,
-        attributes=read(note.attributes, _PART_LEVEL),
-        dropped_attributes=note.dropped_attributes_count,
-    )
-
-
-def _log_ref(trace_id: bytes, span_id: bytes) -> SpanRef | None:
-    """Invalid ids mean that a record belongs to no trace (opentelemetry-proto ``logs.proto``)."""
-    if len(trace_id) != 16 or trace_id == NO_TRACE:
-        return None
-    valid = len(span_id) == 8 and span_id != NO_SPAN
-    return SpanRef(trace_id=trace_id.hex(), span_id=span_id.hex() if valid else "")
-
-
-def _headline(body: Value) -> str:
-    """The first line of a text body: what a list of facts can show of a plain log record."""
-    return body.strip().partition("\n")[0].strip()[:_NAME_LENGTH] if type(body) is str else ""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import xxhash
 
-from timeline.domain import Stored
+from timeline.storable import Storable
 
 FIRST_NS: Final = 946_684_800_000_000_000  # 2000-01-01T00:00Z
 LAST_NS: Final = 4_102_444_800_000_000_000  # 2100-01-01T00:00Z, exclusive
@@ -23,14 +23,20 @@ MAX_POSITION: Final = (1 << 18) - 1
 
 # Attributes are a set of pairs: their order is no part of the content.
 _encode = msgspec.msgpack.Encoder(order="sorted").encode
+packed = _encode
+"""A value as it is hashed."""
 ALPHABET: Final = ascii_uppercase + ascii_lowercase + digits + "-_"  # of ids, by the value of each digit
 _DIGITS: Final = {digit: value for value, digit in enumerate(ALPHABET)}
 
 
-def placed(stored: Stored) -> int:
+def placed(stored: Storable) -> int:
     """The time a fact is placed by (ns): its own where that is usable, else when we took it."""
-    at = stored.fact.at
-    return at if at is not None and usable(at) else stored.receipt.received
+    return placed_at(stored.fact.at, stored.receipt.received)
+
+
+def placed_at(at: int | None, received: int) -> int:
+    """As ``placed``, of these two times."""
+    return at if at is not None and usable(at) else received
 
 
 def usable(at: int | None) -> bool:
@@ -119,7 +125,7 @@ def moment(fact_id: str) -> int:
     return int.from_bytes(a2b_base64(fact_id[:8].encode("ascii").translate(_FROM_URL)), "big")
 
 
-def variant_id(stored: Stored) -> str:
+def variant_id(stored: Storable) -> str:
     """The id under which other content of a known identity is kept.
 
     It begins with the same time as the fact's id, and hashes identity and content, so

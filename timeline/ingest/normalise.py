@@ -68,34 +68,40 @@ def rfc3339(value: str) -> int | None:
     return seconds * 1_000_000_000 + int(f"{fraction or '':0<9}"[:9])
 
 
-def _moment(value: Any) -> int | None:
+def event_time(value: Any) -> int | None:
+    """The value as an RFC 3339 time in ns."""
     return rfc3339(value) if type(value) is str else None
 
 
-def _system(value: Any) -> str | None:
+def system(value: Any) -> str | None:
+    """The messaging system by its current name."""
     found = text(value)
     return None if found is None else _SYSTEMS.get(found.lower(), found.lower())
 
 
-def _operation(value: Any) -> str | None:
+def operation(value: Any) -> str | None:
+    """The kind of operation that a type names."""
     return semconv.OPERATION_TYPES.get((text(value) or "").lower())
 
 
-def _operation_name(value: Any) -> str | None:
+def operation_name(value: Any) -> str | None:
+    """The kind of operation that a name of one means."""
     return semconv.OPERATION_NAMES.get((text(value) or "").lower())
 
 
-def _last_segment(value: Any) -> str | None:
+def last_segment(value: Any) -> str | None:
+    """What a URL ends with."""
     return (text(value) or "").rstrip("/").rpartition("/")[2] or None
 
 
-def _retries(value: Any) -> int | None:
+def retries(value: Any) -> int | None:
     """Counts of repeats start at 0 for the first delivery."""
     found = number(value)
     return None if found is None else found + 1
 
 
-def _attempt(value: Any) -> int | None:
+def attempt(value: Any) -> int | None:
+    """A count of deliveries from 1 on."""
     return number(value) or None
 
 
@@ -122,8 +128,8 @@ class Source(NamedTuple):
 
 
 _READ: Final[dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]]] = {
-    "system": (_system, (semconv.MESSAGING_SYSTEM,)),
-    "operation": (_operation, (semconv.MESSAGING_OPERATION_TYPE,)),
+    "system": (system, (semconv.MESSAGING_SYSTEM,)),
+    "operation": (operation, (semconv.MESSAGING_OPERATION_TYPE,)),
     "destination": (text, (semconv.MESSAGING_DESTINATION_NAME, "celery.queue", "celery.routing_key")),
     "id": (text, (semconv.MESSAGING_MESSAGE_ID, "messaging.rabbitmq.message.id", "celery.id")),
     "key": (
@@ -191,17 +197,17 @@ _REPEATED: Final = (
 _HINTS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     semconv.MESSAGING_MESSAGE_ENVELOPE_SIZE: ("_envelope", number),
     semconv.MESSAGING_RABBITMQ_ROUTING_KEY: ("_routing_key", text),
-    semconv.AWS_SQS_QUEUE_URL: ("_queue_url", _last_segment),
-    "messaging.url": ("_url", _last_segment),
+    semconv.AWS_SQS_QUEUE_URL: ("_queue_url", last_segment),
+    "messaging.url": ("_url", last_segment),
     "celery.action": ("_celery", text),
 }
-_HINTED: Final = frozenset(field for field, _ in _HINTS.values())
+HINTED: Final = tuple(field for field, _ in _HINTS.values())
 _EVENT: Final[dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]]] = {
     "source": (text, (semconv.CLOUDEVENTS_EVENT_SOURCE,)),
     "id": (text, (semconv.CLOUDEVENTS_EVENT_ID,)),
     "type": (text, (semconv.CLOUDEVENTS_EVENT_TYPE,)),
     "subject": (text, (semconv.CLOUDEVENTS_EVENT_SUBJECT,)),
-    "time": (_moment, (semconv.THROUGHLINE_EVENT_TIME, "cloudevents.event_time")),
+    "time": (event_time, (semconv.THROUGHLINE_EVENT_TIME, "cloudevents.event_time")),
     "correlation_id": (text, (semconv.THROUGHLINE_CORRELATION_ID, "cloudevents.event_correlationid")),
     "causation_id": (text, (semconv.THROUGHLINE_CAUSATION_ID, "cloudevents.event_causationid")),
     "sequence": (text, (semconv.THROUGHLINE_EVENT_SEQUENCE, "cloudevents.event_sequence")),
@@ -217,11 +223,11 @@ def _sources() -> dict[str, Source]:
             for name in names:
                 table[name] = Source(field, len(table), read)
     key = semconv.MESSAGING_OPERATION_NAME
-    table[key] = Source("operation", len(table), _operation_name)  # where no type says it
+    table[key] = Source("operation", len(table), operation_name)  # where no type says it
     for key in _COUNTED:
-        table[key] = Source("attempt", len(table), _attempt)
+        table[key] = Source("attempt", len(table), attempt)
     for key in _REPEATED:
-        table[key] = Source("attempt", len(table), _retries)
+        table[key] = Source("attempt", len(table), retries)
     for key, (field, read) in _HINTS.items():
         for name in [key, *(old for old, new in semconv.ALIASES.items() if new == key)]:
             table[name] = Source(field, len(table), read)
@@ -280,7 +286,7 @@ def _filled(
 
 def _message(found: dict[str, Any], kind: str, name: str) -> Message | None:
     """The message, or ``None`` where what was found makes none."""
-    if not found.keys().isdisjoint(_HINTED):
+    if not found.keys().isdisjoint(HINTED):
         _conclude(found)
     if not found or found.keys() <= {"schema"}:
         return None  # a schema alone is no message

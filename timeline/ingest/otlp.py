@@ -84,12 +84,14 @@ def request_class(signal: str) -> type[Message]:
     return _SIGNALS[signal].request
 
 
-def parse(body: bytes, signal: str, *, max_items: int, accepted: int | None = None) -> Parsed:
+def parse(
+    body: bytes, signal: str, *, max_items: int, accepted: int | None = None, raw: bool = False
+) -> Parsed:
     """The groups of a traces or logs request; an empty body is an empty request.
 
     ``accepted`` says how many items were accepted when the request was judged: where that is all
     of them, nothing is wrong with any, and they keep their attributes as bytes, which takes a
-    third of the time. Raises ``MalformedPayload`` where the bytes are no such request, ``TooLarge`` beyond
+    third of the time; with ``raw`` spans stay bytes as a whole. Raises ``MalformedPayload`` where the bytes are no such request, ``TooLarge`` beyond
     ``max_items``.
     """
     kind = _SIGNALS[signal]
@@ -97,7 +99,10 @@ def parse(body: bytes, signal: str, *, max_items: int, accepted: int | None = No
         if len(body) > _COUNTED:
             _count(body, max_items)
         if accepted is not None:
-            parsed = _whole(kind.light, LIGHT, body, kind, max_items)
+            if raw and signal == "traces":
+                parsed = _whole(MESSAGES["RawTraces"], RAW, body, kind, max_items)
+            else:
+                parsed = _whole(kind.light, LIGHT, body, kind, max_items)
             if parsed is not None and parsed.items == accepted:
                 return parsed
         parsed = _whole(kind.request, PROTOBUF, body, kind, max_items)
@@ -209,6 +214,7 @@ def _light_tokens(pairs: Iterable[bytes]) -> str:
 
 PROTOBUF: Final = Dialect(attributes=attributes, value=value, data=_data)
 LIGHT: Final = Dialect(attributes=_light_attributes, value=value, data=_data, tokens=_light_tokens)
+RAW: Final = LIGHT._replace(raw=True, item=MESSAGES["Span"].FromString)
 
 
 class _Salvage:

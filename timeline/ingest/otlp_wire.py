@@ -110,6 +110,18 @@ _MESSAGES: Final[dict[str, _Fields]] = {
         "schema_url": _one(3, _STRING),
     },
     "Logs": {"resource_logs": _many(1, _MESSAGE, "ResourceLogs")},
+    # spans stay bytes, too
+    "RawScope": {
+        "scope": _one(1, _MESSAGE, "Scope"),
+        "spans": _many(2, _BYTES),
+        "schema_url": _one(3, _STRING),
+    },
+    "RawResource": {
+        "resource": _one(1, _MESSAGE, "Resource"),
+        "scope_spans": _many(2, _MESSAGE, "RawScope"),
+        "schema_url": _one(3, _STRING),
+    },
+    "RawTraces": {"resource_spans": _many(1, _MESSAGE, "RawResource")},
     # only to count many items: the field numbers of both signals are the same
     "CountedScope": {"items": _many(2, _BYTES)},
     "CountedResource": {"scopes": _many(2, _MESSAGE, "CountedScope")},

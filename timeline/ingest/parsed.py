@@ -41,12 +41,15 @@ class ResourceGroup(NamedTuple):
 
 class Dialect(NamedTuple):
     """How one encoding gives attributes and single values, an item's bytes, and, where it is
-    quick about it, the tokens of attributes whose keys are all different."""
+    quick about it, the tokens of attributes whose keys are all different. ``raw``: items are bytes
+    still, of which ``item`` makes what the others take."""
 
     attributes: Callable[[Iterable[Any], int], Attributes]
     value: Callable[[Any, int], Value]
     data: Callable[[Any], bytes]
     tokens: Callable[[Iterable[Any]], str] | None = None
+    raw: bool = False
+    item: Callable[[bytes], Any] = bytes
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):

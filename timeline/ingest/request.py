@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from timeline.domain import Stored
+from timeline.storable import Storable
 
 Signal = Literal["traces", "zipkin", "logs", "events", "rows", "records"]
 OURS: Final[tuple[Signal, ...]] = ("rows", "records")  # read by an import or the tap, and judged there
@@ -59,7 +59,7 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     to quarantine.
     """
 
-    facts: list[Stored]
+    facts: list[Storable]
     poison: list[BadItem]
 
 

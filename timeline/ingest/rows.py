@@ -15,8 +15,9 @@ import msgspec
 from timeline.domain import Attributes, Event, EventInfo, Stored, Value
 from timeline.errors import MalformedPayload
 from timeline.ingest.entities import Rules, entities_of
-from timeline.ingest.facts import each, more_leaves, store
+from timeline.ingest.facts import each, store
 from timeline.ingest.identity import content_of
+from timeline.ingest.pieces import more_leaves
 from timeline.ingest.request import Accepted, Decoded
 from timeline.ingest.values import clean
 

@@ -33,6 +33,7 @@ from timeline.inbox.books import backlog
 from timeline.inbox.schema import RESERVE, VERSION
 from timeline.models import Lease, Node, Quarantined, Token
 from timeline.reading.nodes import SILENT
+from timeline.store.ready import make
 
 PATIENCE: Final = 5.0  # seconds for each look
 _ROOM: Final = 2 << 30  # bytes of free disk below which it is time to think of more
@@ -97,6 +98,11 @@ def _software() -> Iterator[Found]:
     pins = re.findall(r"^([A-Za-z0-9_.-]+)==([^ \\]+)", _requirements().read_text(), re.MULTILINE)
     other = [f"{name} {_installed(name)}, not {version}" for name, version in pins if _installed(name) not in (version, "")]  # fmt: skip
     missing = [name for name, _ in pins if not _installed(name)]
+    if settings.THROUGHLINE["THROUGHLINE_DECODER"] == "auto":
+        fast = (
+            "spans are decoded natively" if make else "spans are decoded in Python; `make native` is faster"
+        )
+        yield "ok", fast, ""
     if missing:
         yield "problem", f"not installed: {', '.join(missing[:5])}", "pip install -r requirements.txt"
     if other:

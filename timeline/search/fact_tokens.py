@@ -6,7 +6,7 @@ here: what a token of a key and a value looks like (``tokens``), or any engine's
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -49,18 +49,18 @@ _MAX_HEADS, _MAX_PAIRS, _MAX_NAMES = 20_000, 16_384, 1024
 _MAX_SHARED: Final = 32  # each keeps a whole resource, which no later request asks about
 
 
-def _head(key: str) -> tuple[str, str, str]:
+def heads(key: str) -> tuple[str, str, str]:
     """What the tokens of a key start with: existence and value, fine and coarse number."""
-    if len(_heads) >= _MAX_HEADS:
-        _heads.clear()
     cleaned = safe(key)
     fine, coarse = PRECISIONS
-    _heads[key] = heads = (
-        f"{EXISTS}{cleaned} {cleaned}~",
-        f"{NUMBER}{cleaned}~{fine:x}~",
-        f"{NUMBER}{cleaned}~{coarse:x}~",
-    )
-    return heads
+    return f"{EXISTS}{cleaned} {cleaned}~", f"{NUMBER}{cleaned}~{fine:x}~", f"{NUMBER}{cleaned}~{coarse:x}~"
+
+
+def _head(key: str) -> tuple[str, str, str]:
+    if len(_heads) >= _MAX_HEADS:
+        _heads.clear()
+    _heads[key] = made = heads(key)
+    return made
 
 
 def _text_tokens(head: str, key: str, value: str) -> str:
@@ -69,8 +69,8 @@ def _text_tokens(head: str, key: str, value: str) -> str:
     return head + safe(value)
 
 
-def _number_tokens(heads: tuple[str, str, str], key: str, value: float) -> str:
-    whole, fine, coarse = heads
+def _number_tokens(known: tuple[str, str, str], key: str, value: float) -> str:
+    whole, fine, coarse = known
     first, *others = texts(value)
     tokens = _text_tokens(whole, key, first) if type(value) is int else whole + first
     for text in others:
@@ -84,14 +84,14 @@ def _number_tokens(heads: tuple[str, str, str], key: str, value: float) -> str:
 
 def scalar_tokens(key: str, value: Any) -> str:
     """The tokens of one leaf, with spaces between."""
-    heads = _heads.get(key) or _head(key)
+    known = _heads.get(key) or _head(key)
     if type(value) is str:
-        return _text_tokens(heads[0], key, value)
+        return _text_tokens(known[0], key, value)
     if type(value) in (int, float):
-        return _number_tokens(heads, key, value)
+        return _number_tokens(known, key, value)
     if value is None:
-        return heads[0].partition(" ")[0]
-    return _text_tokens(heads[0], key, texts(value)[0])
+        return known[0].partition(" ")[0]
+    return _text_tokens(known[0], key, texts(value)[0])
 
 
 def _leaf_tokens(key: str, value: Any) -> str:
@@ -173,30 +173,19 @@ def _shared_tokens(fact: Fact) -> str:
     return made
 
 
-_EXCEPTION = dict.fromkeys(("exception.message", "exception.type", "error.message")).keys()
+EXCEPTION = dict.fromkeys(("exception.message", "exception.type", "error.message")).keys()
 _names: dict[str, str] = {}  # the words of span names
 
 
 def _exception_texts(attributes: dict[str, Any]) -> Iterator[str]:
-    for name in _EXCEPTION:
+    for name in EXCEPTION:
         value = attributes.get(name)
         if isinstance(value, str):
             yield value
 
 
-def _text(fact: Fact, body: list[tuple[str, Any]]) -> tuple[str, bool]:
-    """The words of a fact with gaps between its texts, and whether some were left out."""
-    if isinstance(fact, Span) and not fact.annotations and not fact.status_message:
-        known = _names.get(fact.name)
-        if known is not None and _EXCEPTION.isdisjoint(fact.attributes):
-            return known, False  # the usual span: its name is all it says
-    sources = [fact.name, *_exception_texts(fact.attributes)]
-    if isinstance(fact, Span):
-        sources.append(fact.status_message)
-        for annotation in fact.annotations:
-            sources.append(annotation.name)
-            sources.extend(_exception_texts(annotation.attributes))
-    sources.extend(value for _, value in body if isinstance(value, str))
+def text_of(sources: Iterable[str]) -> tuple[str, bool]:
+    """The words of texts with gaps between, and whether some were left out."""
     found: list[str] = []
     limit = MAX_WORDS * 16  # characters of one text
     for source in sources:
@@ -206,7 +195,25 @@ def _text(fact: Fact, body: list[tuple[str, Any]]) -> tuple[str, bool]:
             found.extend(words(source[:limit]))
             if len(found) > MAX_WORDS or len(source) > limit:
                 return " ".join(found[:MAX_WORDS]), True
-    text = " ".join(found)
+    return " ".join(found), False
+
+
+def _text(fact: Fact, body: list[tuple[str, Any]]) -> tuple[str, bool]:
+    """The words of a fact with gaps between its texts, and whether some were left out."""
+    if isinstance(fact, Span) and not fact.annotations and not fact.status_message:
+        known = _names.get(fact.name)
+        if known is not None and EXCEPTION.isdisjoint(fact.attributes):
+            return known, False  # the usual span: its name is all it says
+    sources = [fact.name, *_exception_texts(fact.attributes)]
+    if isinstance(fact, Span):
+        sources.append(fact.status_message)
+        for annotation in fact.annotations:
+            sources.append(annotation.name)
+            sources.extend(_exception_texts(annotation.attributes))
+    sources.extend(value for _, value in body if isinstance(value, str))
+    text, cut = text_of(sources)
+    if cut:
+        return text, True
     if len(sources) == 2 and isinstance(fact, Span) and not sources[1] and len(fact.name) < 200:
         if len(_names) >= _MAX_NAMES:
             _names.clear()

@@ -106,22 +106,22 @@ _EVENT: Final = {
 }
 
 
-_MESSAGE_NAMES: Final = tuple(_MESSAGE[field] for field in Message.__struct_fields__)
-_KAFKA_NAMES: Final = tuple(
+MESSAGE_NAMES: Final = tuple(_MESSAGE[field] for field in Message.__struct_fields__)
+KAFKA_NAMES: Final = tuple(
     semconv.MESSAGING_KAFKA_MESSAGE_KEY if field == "key" else _MESSAGE[field]
     for field in Message.__struct_fields__
 )
-_EVENT_NAMES: Final = tuple(_EVENT.get(field, "") for field in EventInfo.__struct_fields__)
+EVENT_NAMES: Final = tuple(_EVENT.get(field, "") for field in EventInfo.__struct_fields__)
 
 
 def promoted(message: Message | None, event: EventInfo | None) -> list[tuple[str, Any]]:
     """Promoted facts under their current names, so old senders are found by the new ones."""
     found: list[tuple[str, Any]] = []
     if message is not None:
-        names = _KAFKA_NAMES if message.system == "kafka" else _MESSAGE_NAMES
+        names = KAFKA_NAMES if message.system == "kafka" else MESSAGE_NAMES
         found = [pair for pair in zip(names, astuple(message), strict=True) if pair[1] is not None]
     if event is not None:
-        values = zip(_EVENT_NAMES, astuple(event), strict=True)
+        values = zip(EVENT_NAMES, astuple(event), strict=True)
         found += [(name, value) for name, value in values if value is not None and name]
     return found
 

@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from timeline.domain import Fact, Span, Stored
-from timeline.search.fact_tokens import Tokens, fact_tokens
+from timeline.search.fact_tokens import fact_tokens
 from timeline.search.tokens import field_affixes, field_token, safe, value_token
+from timeline.storable import Storable
 from timeline.store.codec import Packed
 from timeline.store.packing import pack
 
@@ -31,32 +32,45 @@ _WORKSPACE, _TRACE, _LINK, _EVENT, _CORRELATION, _CAUSATION, _ENTITY, _CONTEXT =
 
 
 class Draft(NamedTuple):
-    """A fact made ready, but for its bytes."""
+    """A fact made ready, but for its bytes: what ``timeline.ingest.request.Ready`` is, too."""
 
-    stored: Stored
-    tokens: Tokens
+    stored: Storable
+    at: int | None
+    until: int | None
+    kv: str  # tokens of built-in fields and everything else
+    text: str  # words
+    facets: str  # with a comma after each
     packed: Packed
 
 
-def draft(stored: Stored, refusal: str = "") -> Draft | str:
+def draft(stored: Storable, refusal: str = "") -> Draft | str:
     """A fact made ready; or why it can never be kept: the store's own ``refusal``, or its content."""
     if refusal:
         return refusal
+    if not isinstance(stored, Stored):  # made ready already
+        return Draft(stored, stored.at, stored.until, stored.kv, stored.text, stored.facets, stored.packed)
     try:
         tokens = fact_tokens(stored)
         if tokens.partial and not stored.receipt.partial:
             stored = stored.marked(partial=True)
-        return Draft(stored, tokens, pack(stored))
+        fact = stored.fact
+        kv = f"{field_tokens(stored)} {tokens.kv}"
+        return Draft(stored, fact.at, fact.until, kv, tokens.text, facets(fact), pack(stored))
     except UnicodeEncodeError:
         return "it holds text that is not valid Unicode"
     except (OverflowError, TypeError, RecursionError) as error:
         return f"it holds a value that cannot be kept: {str(error)[:200]}"
 
 
+def workspace_token(workspace: str) -> str:
+    """The token of a workspace."""
+    return f"{_WORKSPACE}{safe(workspace)}"
+
+
 def field_tokens(stored: Stored) -> str:
     """Tokens of the built-in fields that have no column, but for those of the fact's own ids."""
     fact, receipt = stored.fact, stored.receipt
-    tokens = f"{_WORKSPACE}{safe(receipt.workspace)}"
+    tokens = workspace_token(receipt.workspace)
     if fact.ref is not None:
         tokens += f" {_TRACE}{safe(fact.ref.trace_id)} {_SPAN}{safe(fact.ref.span_id)}{_SPAN_END}"
     if isinstance(fact, Span):
@@ -101,10 +115,16 @@ def facets(fact: Fact) -> str:
     )
     known = _known_facets.get(key)
     if known is None:
-        values = {name: value_token(value) for name, value in zip(_NAMES, key, strict=True) if value}
-        known = quoted(values)[1:-1] + ","
+        known = facets_of(key)
         remember(_known_facets, key, known)
     return known
+
+
+def facets_of(values: tuple[Any, ...]) -> str:
+    """As ``facets``, of the values in order: fact, type, service, name, destination, status, kind of span,
+    environment."""
+    named = {name: value_token(value) for name, value in zip(_NAMES, values, strict=True) if value}
+    return quoted(named)[1:-1] + ","
 
 
 def quoted(value: Any) -> str:

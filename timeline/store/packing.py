@@ -103,6 +103,8 @@ class _Rest(msgspec.Struct, array_like=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
+packed = _encode
+"""A part of a fact as ``pack`` writes it."""
 _decode = msgspec.msgpack.Decoder(_Rest).decode
 
 
@@ -122,7 +124,7 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
     later = fact.end if isinstance(fact, Span) else fact.observed
     received, length, mark = _distances(fact.at, later, receipt.received)
     marks = receipt.variant * _VARIANT | receipt.partial * _PARTIAL | receipt.sampled * _SAMPLED | mark
-    scope, dropped, message, event = fact.scope, fact.dropped, fact.message, fact.event
+    dropped, message, event = fact.dropped, fact.message, fact.event
     rest = (  # as _Rest is written
         received,
         receipt.position,
@@ -137,7 +139,7 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
         fact.version,
         fact.environment,
         fact.resource,
-        None if scope is _NO_SCOPE or scope == _NO_SCOPE else astuple(scope),
+        scope_of(fact.scope),
         fact.schema_url,
         fact.flags,
         fact.at,
@@ -154,6 +156,11 @@ def pack(stored: Stored) -> tuple[bytes, bytes]:
         else _more_of_span(fact, length, literal=None if which & PARENT else fact.parent),
     )
     return ids, _encode(rest)
+
+
+def scope_of(scope: Scope) -> tuple[Any, ...] | None:
+    """A scope as ``pack`` writes it."""
+    return None if scope is _NO_SCOPE or scope == _NO_SCOPE else astuple(scope)
 
 
 def _ids(stored: Stored) -> bytes:

@@ -88,6 +88,7 @@ import msgspec
 from timeline.domain import Row, Stored
 from timeline.errors import StoreUnavailable
 from timeline.search.query import Query, Window
+from timeline.storable import Storable
 
 Order = Literal["newest", "oldest", "received", "longest"]  # received: newest received first
 COHORT_LIMIT: Final = 1_000  # most entities on a page of a cohort
@@ -271,7 +272,7 @@ class Store(Protocol):
     def prepare(self) -> None:
         """Create or open what is needed; harmless when called again."""
 
-    def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
+    def write(self, facts: Sequence[Storable], *, visible: bool = False) -> list[ItemReport]:
         """Store facts once each; returns when durable, else raises ``Unavailable``."""
 
     def search(

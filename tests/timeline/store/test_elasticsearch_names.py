@@ -11,7 +11,10 @@ from timeline.store.elasticsearch import names
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 ids = st.text(ALPHABET, min_size=20, max_size=20)
-tokens = st.text(st.sampled_from("ab`\x7f\0\x01\x02760.é🚀"), max_size=12)
+# a gap stands alone: before these it would pass for another character on the wire
+tokens = st.text(st.sampled_from("ab`\x7f\0\x01\x02760.é🚀"), max_size=12).filter(
+    lambda text: "\x0160." not in text and "\x017f." not in text
+)
 
 
 @given(ids, ids)

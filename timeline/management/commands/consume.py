@@ -50,7 +50,7 @@ class Command(NodeCommand):
             raise CommandError("name at least one topic with --traces or --logs")
         redactions = Redactions()
         consuming = Consuming(
-            config, topics, wiring.writer(), records.rules, wiring.inbox().touch, redactions
+            config, topics, wiring.writer(), records.rules, wiring.inbox().touch, redactions, wiring.decoder()
         )
         heartbeat = Heartbeat(settings.THROUGHLINE["THROUGHLINE_NODE"], "consumer", consuming.state)
         for number in (signal.SIGTERM, signal.SIGINT):

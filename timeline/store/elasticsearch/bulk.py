@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
-from timeline.domain import Stored
 from timeline.errors import StoreUnavailable, ThroughlineError
 from timeline.ingest.identity import variant_id
+from timeline.storable import Storable
 from timeline.store.codec import Packer
 from timeline.store.elasticsearch import mapping
 from timeline.store.elasticsearch.client import (
@@ -28,7 +28,7 @@ from timeline.store.elasticsearch.client import (
     translate,
 )
 from timeline.store.elasticsearch.days import Days
-from timeline.store.elasticsearch.document import Line, prepare
+from timeline.store.elasticsearch.document import Line, parts, prepare
 from timeline.store.elasticsearch.fetch import Fetch
 from timeline.store.elasticsearch.shelf import Standing
 from timeline.store.port import ItemReport, PartlyStored
@@ -92,7 +92,7 @@ class Writer:
         self._touched: set[str] = set()  # days written and not refreshed by us since
         self._standing = standing
 
-    def write(self, facts: Sequence[Stored], *, visible: bool) -> list[ItemReport]:
+    def write(self, facts: Sequence[Storable], *, visible: bool) -> list[ItemReport]:
         """One outcome per fact, in order, once all are durable."""
         with self._turn:
             if self._closed:
@@ -116,7 +116,7 @@ class Writer:
                 self._running -= 1
                 self._turn.notify_all()
 
-    def lines(self, facts: Iterable[Stored]) -> list[Line | str]:
+    def lines(self, facts: Iterable[Storable]) -> list[Line | str]:
         """The lines of facts, in order; for one that is refused, why."""
         lines = prepare(facts, self._cluster.prefix, self._packer)
         return [line if isinstance(line, str) else self._days.refusal(line.day) or line for line in lines]
@@ -153,7 +153,7 @@ class Writer:
     def send(self, lines: Sequence[Line]) -> list[_Answer]:
         """Store these lines durably; one answer for each, in order."""
         answers: list[_Answer] = [_Answer()] * len(lines)
-        waiting = [(part, self.submit(lines[part])) for part in _parts(lines)]
+        waiting = [(part, self.submit(lines[part])) for part in parts(lines, BULK_BYTES)]
         for part, future in waiting:
             answers[part] = future.result()
         return answers
@@ -253,22 +253,10 @@ class Writer:
         self.refresh()
 
 
-def _parts(lines: Sequence[Line]) -> Iterable[slice]:
-    """The lines in parts of about ``BULK_BYTES``."""
-    start = size = 0
-    for place, line in enumerate(lines):
-        if size and size + len(line.data) > BULK_BYTES:
-            yield slice(start, place)
-            start, size = place, 0
-        size += len(line.data)
-    if start < len(lines):
-        yield slice(start, len(lines))
-
-
 class _Batch:
     """The facts of one write, and what became of them."""
 
-    def __init__(self, writer: Writer, facts: Sequence[Stored]) -> None:
+    def __init__(self, writer: Writer, facts: Sequence[Storable]) -> None:
         self._writer, self._facts = writer, facts
         self._reports: list[ItemReport | None] = [None] * len(facts)
         self._known: dict[str, _Known] = {}
@@ -314,6 +302,9 @@ class _Batch:
         if lines:
             bulks.append((places, lines, self._writer.submit(lines)))
         there = [place for sent in bulks for place in self._note(sent[0], sent[1], sent[2].result())]
+        if there or later:  # what is open yet is told by what was stored meanwhile
+            for place in news.values():
+                self._remember(place)
         if there:
             self._known |= self._writer.known([self._facts[place].receipt.id for place in there])
         return sorted(there + later)
@@ -390,9 +381,16 @@ class _Batch:
             self._known |= self._writer.known([own for _, own in there])
         return there
 
-    def _stored(self, place: int, stored: Stored, outcome: Any) -> None:
+    def _remember(self, place: int) -> None:
+        """Note what is known of a fact that was stored."""
+        report, receipt = self._reports[place], self._facts[place].receipt
+        if report is not None and report.outcome == "stored":
+            self._known[report.id] = _Known(receipt.content, receipt.request, report.partial)
+
+    def _stored(self, place: int, stored: Storable, outcome: Any) -> None:
         receipt = stored.receipt
-        self._known[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
+        if outcome == "variant":
+            self._known[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
         self._reports[place] = ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
 
     def _refuse(self, place: int, reason: str) -> None:

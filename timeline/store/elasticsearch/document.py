@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from binascii import b2a_base64
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from timeline.domain import Stored
-from timeline.ingest.identity import moment, placed
-from timeline.search.fact_tokens import Tokens
+from timeline.ingest.identity import moment, placed_at
 from timeline.search.tokens import field_affixes, safe
+from timeline.storable import Storable
 from timeline.store import fields
 from timeline.store.codec import Packed, Packer
 from timeline.store.elasticsearch.names import (
@@ -22,14 +23,15 @@ from timeline.store.elasticsearch.names import (
     wire,
     wire_word,
 )
-from timeline.store.fields import facets, field_tokens, quoted, remember
+from timeline.store.fields import Draft, quoted, remember
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
+from timeline.store.ready import native
 
 
 class Line(NamedTuple):
     """A fact ready to be sent: its day, its lines, and what a report of it says."""
 
-    stored: Stored
+    stored: Storable
     day: str
     data: bytes
 
@@ -60,7 +62,7 @@ def _text(words: str) -> str:
     return known
 
 
-def refusal(stored: Stored) -> str:
+def refusal(stored: Storable) -> str:
     """Why a fact can never be kept in this index, or nothing."""
     receipt = stored.receipt
     if not MIN_INT <= receipt.tie <= MAX_INT:
@@ -75,16 +77,16 @@ def refusal(stored: Stored) -> str:
 class _Draft(NamedTuple):
     """A line that lacks the fact itself."""
 
-    stored: Stored
+    stored: Storable
     day: str
     head: bytes
     packed: Packed
 
 
-def prepare(facts: Iterable[Stored], prefix: str, packer: Packer) -> list[Line | str]:
+def prepare(facts: Iterable[Storable], prefix: str, packer: Packer) -> list[Line | str]:
     """The lines of facts, in order; for one that can never be kept, why."""
     start = f'{{"create":{{"_index":"{prefix}-into-'
-    drafts = [_draft(stored, start) for stored in facts]
+    drafts = _drafts(list(facts), start)
     blobs = iter(packer.pack([draft.packed for draft in drafts if not isinstance(draft, str)]))
     return [
         draft
@@ -94,25 +96,61 @@ def prepare(facts: Iterable[Stored], prefix: str, packer: Packer) -> list[Line |
     ]
 
 
-def _draft(stored: Stored, start: str) -> _Draft | str:
+def _drafts(facts: list[Storable], start: str) -> list[_Draft | str]:
+    """The lines that lack the facts themselves; natively, where they were decoded so."""
+    if native is None:
+        return [_draft(stored, start) for stored in facts]
+    return [
+        _draft(stored, start)
+        if isinstance(stored, Stored) or quick is None
+        else _Draft(stored, quick[0], quick[1], stored.packed)
+        for stored, quick in zip(facts, _native_lines(start).heads(facts), strict=True)
+    ]
+
+
+_local = threading.local()
+
+
+def _native_lines(start: str) -> Any:
+    """This thread's own."""
+    known: dict[str, Any] = _local.__dict__.setdefault("lines", {})
+    if start not in known:
+        known.clear()  # a process writes to one cluster
+        known[start] = native.Lines(start, _IDENTITY, _text, day_of)
+    return known[start]
+
+
+def _draft(stored: Storable, start: str) -> _Draft | str:
     made = fields.draft(stored, refusal(stored))
     if isinstance(made, str):
         return made
     day = day_of(moment(made.stored.receipt.id))
-    return _Draft(made.stored, day, _head(made.stored, made.tokens, start + day), made.packed)
+    return _Draft(made.stored, day, _head(made, start + day), made.packed)
 
 
-def _head(stored: Stored, tokens: Tokens, start: str) -> bytes:
+def _head(made: Draft, start: str) -> bytes:
     """The lines of a fact up to the fact itself."""
-    fact, receipt = stored.fact, stored.receipt
-    kv, long = f"{_IDENTITY}{safe(receipt.identity)} {field_tokens(stored)} {tokens.kv}", ""
+    receipt, began, until = made.stored.receipt, made.at, made.until
+    kv, long = f"{_IDENTITY}{safe(receipt.identity)} {made.kv}", ""
     if any_long(kv):
         kv, long = _long_apart(kv)
     high, low = ranks(receipt.id)
-    at, began, until = placed(stored), fact.at, fact.until
+    at = placed_at(began, receipt.received)
     took = "" if began is None or until is None else f'"duration":{clamp(until - began)},'
     return (  # tokens hold nothing that JSON escapes
-        f'{start}","_id":"{receipt.id}"}}}}\n{{"kv":"{kv}",{long}{_text(tokens.text)}{facets(fact)}{took}'
+        f'{start}","_id":"{receipt.id}"}}}}\n{{"kv":"{kv}",{long}{_text(made.text)}{made.facets}{took}'
         f'"placed":{at},"ms":{at // MS},"received":{receipt.received},"tie":{receipt.tie},'
         f'"high":{high},"low":{low},"whole":"'
     ).encode()
+
+
+def parts(lines: Sequence[Line], most: int) -> Iterable[slice]:
+    """The lines in parts of at most so many bytes, but for a line that is longer alone."""
+    start = size = 0
+    for place, line in enumerate(lines):
+        if size and size + len(line.data) > most:
+            yield slice(start, place)
+            start, size = place, 0
+        size += len(line.data)
+    if start < len(lines):
+        yield slice(start, len(lines))

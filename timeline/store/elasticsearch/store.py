@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from timeline.domain import Stored
 from timeline.search.query import Query, Window
+from timeline.storable import Storable
 from timeline.store.codec import Codec, Packer
 from timeline.store.elasticsearch import admin, mapping
 from timeline.store.elasticsearch.address import read_address
@@ -63,7 +64,7 @@ class ElasticsearchStore:
         """Raises ``StoreUnavailable`` where another release wrote here; days are made by their first fact."""
         self._fetch.recognise(anew=True)
 
-    def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
+    def write(self, facts: Sequence[Storable], *, visible: bool = False) -> list[ItemReport]:
         """Store facts once each; returns when the cluster confirmed every one."""
         return self._writer.write(facts, visible=visible)
 

@@ -15,6 +15,7 @@ from typing import Final
 from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 from timeline.search.query import Query, Window
+from timeline.storable import Storable
 from timeline.store.codec import Codec
 from timeline.store.port import (
     Bucket,
@@ -76,7 +77,7 @@ class TantivyStore:
             self._opened = Writer(self._path, self._codec, self._reader)
         return self._opened
 
-    def write(self, facts: Sequence[Stored], *, visible: bool = False) -> list[ItemReport]:
+    def write(self, facts: Sequence[Storable], *, visible: bool = False) -> list[ItemReport]:
         """Store facts once each; what is durable here is visible too."""
         return self._writer().write(facts)
 

@@ -12,13 +12,13 @@ from typing import Final
 
 import tantivy
 
-from timeline.domain import Fact, Stored
-from timeline.ingest.identity import ALPHABET, id_of, placed, usable
-from timeline.search.fact_tokens import Tokens
+from timeline.domain import Receipt
+from timeline.ingest.identity import ALPHABET, id_of, placed_at, usable
 from timeline.search.query import FACETS
 from timeline.search.tokens import field_affixes, field_token, safe
+from timeline.storable import Storable
 from timeline.store import fields
-from timeline.store.fields import Draft, facets, field_tokens, quoted, remember
+from timeline.store.fields import Draft, quoted, remember
 from timeline.store.integers import MAX_INT, MIN_INT, MS, clamp
 from timeline.store.port import ItemReport
 
@@ -54,14 +54,13 @@ def _prefix_after_odd(placed: int) -> bool:
     return prefix > _ODD_PREFIX
 
 
-def rank_of(stored: Stored) -> int:
+def _rank_of(fact_id: str, at: int | None, placed: int) -> int:
     """A small number that orders ids of facts placed at one moment as the ids do, but for
     the few that share it."""
-    fact_id = stored.receipt.id
     rank = int.from_bytes(fact_id[8:11].encode(), "big")
-    if usable(stored.fact.at):
+    if usable(at):
         return 1 << 24 | rank
-    return rank if _prefix_after_odd(placed(stored)) else 2 << 24 | rank
+    return rank if _prefix_after_odd(placed) else 2 << 24 | rank
 
 
 _ID: Final = field_affixes("id")[0]
@@ -86,23 +85,17 @@ def identity_tokens(identity: str) -> tuple[str, str]:
 _IDENTITY: Final = field_affixes("identity")[0]
 
 
-def _ids(stored: Stored) -> str:
-    """Tokens of the fact's own ids."""
-    receipt = stored.receipt
+def _ids(receipt: Receipt, placed: int) -> str:
+    """Tokens of a fact's own ids."""
     tokens = id_token(receipt.id)
     if receipt.identity[:12] != receipt.id[8:]:
         tokens += f" {_IDENTITY}{safe(receipt.identity)}"
-    if receipt.id != id_of(receipt.id[8:], placed(stored)):
+    if receipt.id != id_of(receipt.id[8:], placed):
         tokens += f" {ODD} {odd_token(receipt.id)}"
     return tokens
 
 
-def duration_of(fact: Fact) -> int | None:
-    """How long a fact took (ns), where it says when it began and ended."""
-    return None if fact.at is None or fact.until is None else clamp(fact.until - fact.at)
-
-
-def refusal(stored: Stored) -> str:
+def refusal(stored: Storable) -> str:
     """Why a fact can never be kept in this index, or nothing."""
     receipt = stored.receipt
     for name, number in (("tie", receipt.tie), ("received", receipt.received)):
@@ -111,7 +104,7 @@ def refusal(stored: Stored) -> str:
     return ""
 
 
-def draft(stored: Stored) -> Draft | ItemReport:
+def draft(stored: Storable) -> Draft | ItemReport:
     """A fact made ready, or the report of one that can never be kept."""
     made = fields.draft(stored, refusal(stored))
     return ItemReport(id=stored.receipt.id, outcome="refused", reason=made) if isinstance(made, str) else made
@@ -129,13 +122,13 @@ def _text(words: str) -> str:
     return known
 
 
-def document(stored: Stored, tokens: Tokens, blob: bytes) -> str:
+def document(made: Draft, blob: bytes) -> str:
     """The document of a fact, in JSON: the engine reads it while Python goes on."""
-    fact, receipt, at = stored.fact, stored.receipt, placed(stored)
-    duration = duration_of(fact)
-    took = "" if duration is None else f'"duration":{duration},'
+    receipt, at = made.stored.receipt, placed_at(made.at, made.stored.receipt.received)
+    began, until = made.at, made.until
+    took = "" if began is None or until is None else f'"duration":{clamp(until - began)},'
     return (  # tokens hold nothing that JSON escapes
-        f'{{"kv":"{_ids(stored)} {field_tokens(stored)} {tokens.kv}",{_text(tokens.text)}{facets(fact)}{took}'
+        f'{{"kv":"{_ids(receipt, at)} {made.kv}",{_text(made.text)}{made.facets}{took}'
         f'"placed":{at},"ms":{at // MS},"received":{receipt.received},"tie":{receipt.tie},'
-        f'"rank":{rank_of(stored)},"blob":"{b2a_base64(blob, newline=False).decode("ascii")}"}}'
+        f'"rank":{_rank_of(receipt.id, began, at)},"blob":"{b2a_base64(blob, newline=False).decode("ascii")}"}}'
     )

@@ -21,6 +21,7 @@ from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 from timeline.ingest.identity import variant_id
 from timeline.search.tokens import field_token
+from timeline.storable import Storable
 from timeline.store.codec import Codec, Packer
 from timeline.store.fields import Draft
 from timeline.store.port import ItemReport
@@ -47,7 +48,7 @@ class _Known(NamedTuple):
 class _Ready(NamedTuple):
     """A fact made ready to be added."""
 
-    stored: Stored
+    stored: Storable
     document: str
 
 
@@ -91,7 +92,7 @@ class Writer:
 
     # -- a batch ---------------------------------------------------------------------------
 
-    def write(self, facts: Sequence[Stored]) -> list[ItemReport]:
+    def write(self, facts: Sequence[Storable]) -> list[ItemReport]:
         """Store facts once each; returns when they are durable."""
         if not facts:
             return []
@@ -128,14 +129,14 @@ class Writer:
             self._starts.append(self._generation)
             return self._generation
 
-    def _prepare(self, facts: Sequence[Stored]) -> _Plan:
+    def _prepare(self, facts: Sequence[Storable]) -> _Plan:
         """Reports for what the newest commit holds already, documents for the rest."""
         known = self._reader.state().lookup(dict.fromkeys(stored.receipt.id for stored in facts))
         open_ = [self._open_one(stored, known.get(stored.receipt.id)) for stored in facts]
         ready = iter(self._ready([item for item in open_ if isinstance(item, Draft)]))
         return [next(ready) if isinstance(item, Draft) else item for item in open_]
 
-    def _open_one(self, stored: Stored, there: Stored | None) -> Draft | ItemReport:
+    def _open_one(self, stored: Storable, there: Stored | None) -> Draft | ItemReport:
         """A fact drafted, or what becomes of it, given what stands under its id."""
         if there is None:
             return draft(stored)
@@ -143,7 +144,7 @@ class Writer:
             return _already(there.receipt.id, there.receipt.request, partial=there.receipt.partial)
         return self._variant(stored)
 
-    def _variant(self, stored: Stored) -> Draft | ItemReport:
+    def _variant(self, stored: Storable) -> Draft | ItemReport:
         """Other content of a stored fact: kept under an id of its own."""
         own = variant_id(stored)
         there = self._reader.state().lookup([own]).get(own)
@@ -153,10 +154,7 @@ class Writer:
 
     def _ready(self, drafts: Sequence[Draft]) -> list[_Ready]:
         blobs = self._packer.pack([one.packed for one in drafts])
-        return [
-            _Ready(one.stored, document(one.stored, one.tokens, blob))
-            for one, blob in zip(drafts, blobs, strict=True)
-        ]
+        return [_Ready(one.stored, document(one, blob)) for one, blob in zip(drafts, blobs, strict=True)]
 
     def _add(self, plan: _Plan, generation: int) -> list[ItemReport]:
         """Hand what is new to the engine; holds ``_adding``."""
@@ -185,7 +183,7 @@ class Writer:
         outcome: Literal["variant", "stored"] = "variant" if receipt.variant else "stored"
         return ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
 
-    def _add_variant(self, stored: Stored, others: list[dict[str, _Known]]) -> ItemReport:
+    def _add_variant(self, stored: Storable, others: list[dict[str, _Known]]) -> ItemReport:
         made = self._variant(stored)
         if isinstance(made, ItemReport):
             return made

@@ -1,0 +1,114 @@
+//! What tokens are made of, for text of printable ASCII; `timeline.search.tokens` knows all other text.
+
+use std::fmt::Write;
+use xxhash_rust::xxh3::xxh3_128;
+
+pub const MAX_VALUE: usize = 256; // bytes of a value that stands in its token as it is
+const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Whether a text is short and of printable ASCII.
+pub fn plain(text: &str) -> bool {
+    text.len() <= MAX_VALUE && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+}
+
+/// Plain text as it stands in a token.
+pub fn safe(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| !matches!(byte, b' ' | b'"' | b'\\' | b'`' | b'~')) {
+        return out.push_str(text);
+    }
+    for byte in text.chars() {
+        if matches!(byte, ' ' | '"' | '\\' | '`' | '~') {
+            let _ = write!(out, "`{:x}.", byte as u32);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
+/// Whether plain text is worth finding without its key.
+pub fn id_shaped(text: &str) -> bool {
+    let size = text.len();
+    let (mut digits, mut letters, mut spaces) = (0, 0, 0);
+    for byte in text.bytes() {
+        digits += usize::from(byte.is_ascii_digit());
+        letters += usize::from(byte.is_ascii_alphabetic());
+        spaces += usize::from(byte == b' ');
+    }
+    size > 5 && (size > 20 || (letters < size && digits > 0)) && spaces == 0
+}
+
+/// The token of any key having this plain value.
+pub fn bare(out: &mut String, text: &str) {
+    out.push_str("`=");
+    if text.len() < 16 {
+        return safe(out, text);
+    }
+    let digest = xxh3_128(text.as_bytes()).to_be_bytes();
+    base64(out, &digest[..12]);
+}
+
+/// base64url of bytes, whose number is a multiple of three.
+pub fn base64(out: &mut String, raw: &[u8]) {
+    for three in raw.chunks_exact(3) {
+        let number = usize::from(three[0]) << 16 | usize::from(three[1]) << 8 | usize::from(three[2]);
+        for shift in [18, 12, 6, 0] {
+            out.push(char::from(URL[number >> shift & 63]));
+        }
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(out: &mut String, raw: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in raw {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+/// 64 bits that sort as the numbers do.
+pub fn ordered(number: f64) -> u64 {
+    let bits = if number == 0.0 { 0 } else { number.to_bits() };
+    if bits >> 63 == 0 {
+        bits | 1 << 63
+    } else {
+        !bits
+    }
+}
+
+/// A double as Python's `repr` writes it.
+pub fn repr(out: &mut String, number: f64) {
+    let shortest = format!("{number:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
+    let digits: String = digits.chars().filter(|digit| *digit != '.').collect();
+    out.push_str(sign);
+    if (-4..16).contains(&exponent) {
+        let point = exponent + 1;
+        if point <= 0 {
+            out.push_str("0.");
+            out.extend((point..0).map(|_| '0'));
+            out.push_str(&digits);
+        } else {
+            let point = point as usize;
+            for place in 0..digits.len().max(point) {
+                if place == point {
+                    out.push('.');
+                }
+                out.push(digits.as_bytes().get(place).map_or('0', |digit| char::from(*digit)));
+            }
+            if digits.len() <= point {
+                out.push_str(".0");
+            }
+        }
+        return;
+    }
+    out.push_str(&digits[..1]);
+    if digits.len() > 1 {
+        out.push('.');
+        out.push_str(&digits[1..]);
+    }
+    let mark = if exponent < 0 { '-' } else { '+' };
+    let _ = write!(out, "e{mark}{:02}", exponent.abs());
+}

@@ -1,0 +1,280 @@
+"""The native decoder agrees to the byte with the way written in Python, whatever a span holds."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from benchmarks.corpus import accepted as of_the_corpus
+from benchmarks.corpus import requests
+from timeline.domain import Stored
+from timeline.errors import Rejected
+from timeline.ingest.decode import decode, inspect
+from timeline.ingest.entities import Rules
+from timeline.ingest.normalise import SOURCES
+from timeline.ingest.request import Accepted
+from timeline.search.fact_tokens import EXCEPTION
+from timeline.storable import Storable, ended, maker_of, names_of
+from timeline.store import fields
+from timeline.store.elasticsearch import document
+from timeline.store.ready import make
+from timeline.store.tantivy import schema
+
+NOW = time.time_ns()
+RULES = Rules.default().extended(
+    attributes={"schlüssel": "ding", "bad.kind": "a:b"},
+    message_keys={"orders": "order", "odd": "a:b"},
+    subjects={"com.example.order": "order"},
+)
+KEYS = [
+    *SOURCES,
+    *RULES.attributes,
+    *EXCEPTION,
+    "throughline.entity.order",
+    "throughline.entity.a:b",
+    "throughline.context.tenant",
+    "a key with ~ and `marks` \\",
+    "k" * 300,
+    "",
+]
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["", "orders", "orders receive", "kafka", "AmazonSQS", "aws_sqs", "Process", "publish", "run", "com.example.order",
+         "orders/123", "0007", "9223372036854775807", "9223372036854775808", "2026-11-27T12:00:00.123456789Z", "not a time",
+         "true", "True", "abcdef", "abcde1", "two words", "https://sqs.example.org/1/queue/", 'quo"te\\', "`x~y`", "é" * 130,
+         "日本 語", "x" * 256, "x" * 257, "4bf92f3577b34da6a3ce929d0e0e4736", "ord-1", "a" * 1024, "a" * 1025, "tab\there"]
+    ),
+    st.text(max_size=40),
+    st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40),
+)  # fmt: skip
+NUMBERS = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, 1e15, 1e16, 1e17, 9007199254740993.0, 1e22, 1e-4, 1e-5, 5e-324, 1.7e308, 0.1, -2.5]),
+    st.floats(),
+)  # fmt: skip
+WHOLE = st.one_of(
+    st.sampled_from([0, 1, -1, 127, 128, -33, -129, 2**31, 2**53 + 1, -(2**63), 2**63 - 1]),
+    st.integers(-(2**63), 2**63 - 1),
+)
+SCALARS = st.one_of(
+    TEXTS.map(lambda text: AnyValue(string_value=text)),
+    WHOLE.map(lambda number: AnyValue(int_value=number)),
+    NUMBERS.map(lambda number: AnyValue(double_value=number)),
+    st.booleans().map(lambda flag: AnyValue(bool_value=flag)),
+)
+VALUES = st.one_of(
+    SCALARS,
+    SCALARS,
+    SCALARS,
+    st.binary(max_size=8).map(lambda raw: AnyValue(bytes_value=raw)),
+    st.just(AnyValue()),
+    st.lists(SCALARS, max_size=3).map(lambda values: AnyValue(array_value=ArrayValue(values=values))),
+    st.lists(SCALARS, max_size=2).map(
+        lambda values: AnyValue(
+            kvlist_value=KeyValueList(values=[KeyValue(key=f"k{n}", value=v) for n, v in enumerate(values)])
+        )
+    ),
+)
+PAIRS = st.builds(KeyValue, key=st.one_of(st.sampled_from(KEYS), st.text(max_size=12)), value=VALUES)
+PLAIN = st.builds(KeyValue, key=st.sampled_from(KEYS), value=SCALARS)
+STATES = st.sampled_from(["", "", "", "vendor=1", "ot=th:8", "ot=th:0", "ot=p:2,x=y"])
+LINKS = st.builds(
+    Span.Link,
+    trace_id=st.sampled_from([b"t" * 16, bytes(16), b"", b"short"]),
+    span_id=st.binary(max_size=9),
+    trace_state=STATES,
+    attributes=st.lists(PAIRS, max_size=4),
+    flags=st.sampled_from([0, 1, 2**32 - 1]),
+    dropped_attributes_count=st.sampled_from([0, 0, 0, 7]),
+)
+NOTES = st.builds(
+    Span.Event,
+    time_unix_nano=st.sampled_from([0, 1, NOW, 2**64 - 1]),
+    name=TEXTS,
+    attributes=st.lists(PAIRS, max_size=3),
+    dropped_attributes_count=st.sampled_from([0, 0, 0, 7]),
+)
+TIMES = st.sampled_from([NOW, NOW - 5_000_000_001, NOW - 10**15, NOW + 7])
+ODD_TIMES = st.one_of(TIMES, st.sampled_from([0, 1, 2**63, 2**64 - 1]))
+FINITE = NUMBERS.filter(math.isfinite)
+USUAL = st.builds(
+    KeyValue,
+    key=st.one_of(st.sampled_from([key for key in KEYS if len(key) < 200]), st.text(max_size=12)),
+    value=st.one_of(
+        TEXTS.map(lambda text: AnyValue(string_value=text)),
+        TEXTS.map(lambda text: AnyValue(string_value=text)),
+        WHOLE.map(lambda number: AnyValue(int_value=number)),
+        FINITE.map(lambda number: AnyValue(double_value=number)),
+        st.booleans().map(lambda flag: AnyValue(bool_value=flag)),
+    ),
+)
+
+
+def _usual() -> st.SearchStrategy[Span]:
+    """Spans of which most go the native way."""
+    pairs = st.lists(USUAL, max_size=10, unique_by=lambda pair: pair.key)
+    few = st.lists(USUAL, max_size=3, unique_by=lambda pair: pair.key)
+    return st.builds(
+        Span,
+        trace_id=st.sampled_from([bytes(range(16)), b"\xff" * 16]),
+        span_id=st.binary(min_size=8, max_size=8).filter(any),
+        parent_span_id=st.sampled_from([b"", bytes(8), b"parentid"]),
+        trace_state=STATES,
+        name=TEXTS,
+        kind=st.integers(0, 5),
+        start_time_unix_nano=TIMES,
+        end_time_unix_nano=TIMES,
+        attributes=pairs,
+        links=st.lists(
+            st.builds(
+                Span.Link, trace_id=st.binary(max_size=17), span_id=st.binary(max_size=9), trace_state=STATES,
+                attributes=few, flags=st.sampled_from([0, 1, 2**32 - 1]),
+            ),
+            max_size=2,
+        ),
+        events=st.lists(
+            st.builds(
+                Span.Event, time_unix_nano=st.sampled_from([0, 1, NOW, 2**64 - 1]), name=TEXTS, attributes=few
+            ),
+            max_size=2,
+        ),
+        status=st.builds(Status, code=st.integers(0, 2), message=TEXTS),
+        flags=st.sampled_from([0, 1, 2**32 - 1]),
+    )  # fmt: skip
+
+
+def _spans(pairs: st.SearchStrategy[KeyValue]) -> st.SearchStrategy[Span]:
+    return st.builds(
+        Span,
+        trace_id=st.sampled_from([bytes(range(16)), b"\xff" * 16]),
+        span_id=st.binary(min_size=8, max_size=8).filter(any),
+        parent_span_id=st.sampled_from([b"", bytes(8), b"parentid"]),
+        trace_state=STATES,
+        name=TEXTS,
+        kind=st.sampled_from([0, 1, 2, 3, 4, 5, 6, -1]),
+        start_time_unix_nano=ODD_TIMES,
+        end_time_unix_nano=ODD_TIMES,
+        attributes=st.lists(pairs, max_size=10, unique_by=lambda pair: pair.key),
+        links=st.lists(LINKS, max_size=2),
+        events=st.lists(NOTES, max_size=2),
+        status=st.builds(Status, code=st.sampled_from([0, 1, 2]), message=TEXTS),
+        flags=st.sampled_from([0, 1, 2**32 - 1]),
+        dropped_attributes_count=st.sampled_from([0, 0, 0, 3]),
+    )
+
+
+def _body(spans: list[Span], pairs: list[KeyValue], scope: str) -> bytes:
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add(schema_url="https://example.org/1")
+    group.resource.attributes.extend(pairs)
+    part = group.scope_spans.add()
+    if scope:
+        part.scope.name = scope
+    part.spans.extend(spans)
+    return request.SerializeToString()
+
+
+def _accepted(body: bytes, items: int = 0, **more: Any) -> Accepted:
+    return Accepted(
+        id="00000000000000ab",
+        signal="traces",
+        content_encoding="",
+        headers={"content-type": "application/x-protobuf"},
+        body=body,
+        received=NOW + 1_000,
+        items=items,
+        **more,
+    )
+
+
+def _agree(accepted: Accepted, rules: Rules = RULES) -> int:
+    """Compare both ways; returns how many spans went the native one."""
+    ours, theirs = decode(accepted, rules), decode(accepted, rules, make=make)
+    assert [bad.reason for bad in ours.poison] == [bad.reason for bad in theirs.poison]
+    assert len(ours.facts) == len(theirs.facts)
+    native = [one for one in theirs.facts if not isinstance(one, Stored)]
+    for one, other in zip(ours.facts, theirs.facts, strict=True):
+        assert one.receipt == other.receipt
+        assert fields.draft(one) == fields.draft(other)._replace(stored=one)  # type: ignore[union-attr]
+        assert one.fact == other.fact
+        assert (names_of(one), maker_of(one), ended(one)) == (names_of(other), maker_of(other), ended(other))
+    _same_documents(ours.facts, theirs.facts)
+    return len(native)
+
+
+def _same_documents(ours: list[Storable], theirs: list[Storable]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert schema.document(schema.draft(one), b"") == schema.document(schema.draft(other), b"")  # type: ignore[arg-type]
+    start = '{"create":{"_index":"x-into-'
+    drafts = zip(document._drafts(ours, start), document._drafts(theirs, start), strict=True)
+    for mine, found in drafts:
+        assert mine[1:] == found[1:]  # a draft, but for its fact; or the refusal
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_usual(), min_size=1, max_size=3), st.lists(PLAIN, max_size=3), st.sampled_from(["", "lib"]))
+def test_both_ways_agree_on_plain_spans(spans: list[Span], pairs: list[KeyValue], scope: str) -> None:
+    _agree(_accepted(_body(spans, pairs, scope), len(spans)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(_spans(PAIRS), min_size=1, max_size=3), st.lists(PAIRS, max_size=3), st.sampled_from(["", "lib"])
+)
+def test_both_ways_agree_on_any_spans(spans: list[Span], pairs: list[KeyValue], scope: str) -> None:
+    _agree(
+        _accepted(_body(spans, pairs, scope), len(spans), environment="prod", workspace="other", sender="key")
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(_usual(), st.randoms(use_true_random=False))
+def test_both_ways_agree_on_damaged_bytes(span: Span, chance: random.Random) -> None:
+    body = bytearray(_body([span], [], "lib"))
+    for _ in range(chance.randrange(1, 4)):
+        body[chance.randrange(len(body))] = chance.randrange(256)
+    accepted = _accepted(bytes(body))
+    try:
+        found = inspect(accepted)
+    except Rejected:
+        return
+    if not found.refused:
+        _agree(_accepted(bytes(body), found.items))
+
+
+def test_traffic_as_it_comes_goes_the_native_way() -> None:
+    for number, body in enumerate(requests(2, start=NOW - 10**12)):
+        assert 500 == _agree(of_the_corpus(number, body, received=NOW), Rules.default())
+
+
+def test_what_is_not_plain_goes_the_other_way_alone() -> None:
+    listed = AnyValue(array_value=ArrayValue(values=[AnyValue(int_value=1)]))
+    spans = [
+        Span(
+            trace_id=b"t" * 16, span_id=b"span%04d" % n, start_time_unix_nano=NOW, end_time_unix_nano=NOW + n
+        )
+        for n in range(3)
+    ]
+    spans[1].attributes.add(key="list", value=listed)
+    accepted = _accepted(_body(spans, [], ""), 3)
+    kinds = [isinstance(one, Stored) for one in decode(accepted, RULES, make=make).facts]
+    assert kinds == [False, True, False]
+    assert 2 == _agree(accepted)
+
+
+def test_a_request_that_is_none_of_ours_goes_the_other_way() -> None:
+    spans = [Span(trace_id=b"t" * 16, span_id=b"spanspan", start_time_unix_nano=NOW, end_time_unix_nano=NOW)]
+    halved = Accepted(
+        **{
+            **{f: getattr(_accepted(_body(spans, [], ""), 1), f) for f in Accepted.__struct_fields__},
+            "id": "00ab.1",
+        }
+    )
+    assert 0 == _agree(halved)

@@ -1,0 +1,83 @@
+"""What a store takes: facts, and spans that were made ready while they were decoded.
+
+In: nothing. Out: types, and the few things that are asked of either. Not here: who makes them ready.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from timeline.domain import Attributes, Fact, Receipt, Stored
+
+
+class Ready(Protocol):
+    """A span made ready to be stored while it was decoded, as the native decoder makes it: its fact is packed."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """As of any fact."""
+
+    @property
+    def fact(self) -> Fact:
+        """Unpacked anew each time."""
+
+    @property
+    def at(self) -> int:
+        """When it began (ns)."""
+
+    @property
+    def until(self) -> int:
+        """When it ended (ns)."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its entities, as ``type:id``."""
+
+    @property
+    def maker(self) -> tuple[Attributes, str, str, str]:
+        """Resource, service, version and environment of its sender: one object for all of a request."""
+
+    @property
+    def kv(self) -> str:
+        """Its exact tokens; this and the rest as in ``timeline.store.fields.Draft``."""
+
+    @property
+    def text(self) -> str:
+        """See there."""
+
+    @property
+    def facets(self) -> str:
+        """See there."""
+
+    @property
+    def packed(self) -> tuple[bytes, bytes]:
+        """See there."""
+
+    def marked(self, **receipt: Any) -> Stored:
+        """The fact with another receipt."""
+
+
+Storable = Stored | Ready
+"""What a store takes."""
+
+
+def names_of(stored: Storable) -> tuple[str, ...]:
+    """The entities of a fact, as ``type:id``."""
+    if isinstance(stored, Stored):
+        return tuple([f"{entity.type}:{entity.id}" for entity in stored.fact.entities])
+    return stored.names
+
+
+def maker_of(stored: Storable) -> tuple[Attributes, str, str, str]:
+    """Resource, service, version and environment of who made a fact."""
+    if isinstance(stored, Stored):
+        fact = stored.fact
+        return fact.resource, fact.service, fact.version, fact.environment
+    return stored.maker
+
+
+def ended(stored: Storable) -> int | None:
+    """When a fact was over (ns), or when it happened."""
+    if isinstance(stored, Stored):
+        return stored.fact.until or stored.fact.at
+    return stored.until
