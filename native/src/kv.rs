@@ -11,13 +11,12 @@ use crate::wire::Value;
 
 impl Maker {
     /// All exact tokens: of the built-in fields, the attributes, what they promote to, resource and scope.
-    pub fn kv(&self, py: Python<'_>, shared: &Shared, known: &Known<'_>) -> PyResult<String> {
+    pub fn kv(&self, py: Python<'_>, out: &mut String, shared: &Shared, known: &Known<'_>) -> PyResult<()> {
         let attributes = &known.attributes;
-        let mut out = String::with_capacity(2_048);
-        self.fields(py, &mut out, shared, known)?;
+        self.fields(py, out, shared, known)?;
         for (name, value, key) in attributes {
             out.push(' ');
-            self.leaf(py, &mut out, name, *value, key)?;
+            self.leaf(py, out, name, *value, key)?;
         }
         if !shared.tokens.is_empty() {
             out.push(' ');
@@ -40,8 +39,8 @@ impl Maker {
             };
             out.push(' ');
             match key {
-                Some(key) => self.leaf(py, &mut out, name, value, key)?,
-                None => self.asked(py, &mut out, name, value)?,
+                Some(key) => self.leaf(py, out, name, value, key)?,
+                None => self.asked(py, out, name, value)?,
             }
         }
         let linked = known.links.iter().flat_map(|(_, attributes)| attributes);
@@ -50,9 +49,9 @@ impl Maker {
                 out.push(' ');
             }
             bare_fields = false;
-            self.leaf(py, &mut out, name, *value, key)?;
+            self.leaf(py, out, name, *value, key)?;
         }
-        Ok(out)
+        Ok(())
     }
 
     fn fields(&self, py: Python<'_>, out: &mut String, shared: &Shared, known: &Known<'_>) -> PyResult<()> {

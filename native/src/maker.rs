@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::ids::Ids;
 use crate::keys::{Key, Keys};
 use crate::made::{Made, Shared};
+use crate::pack::Out;
 use crate::promote::{promote, Promoted, DESTINATION, FIELDS, KEY, SEQUENCE, SOURCE, SUBJECT, TYPE};
 use crate::rest;
 use crate::wire::{self, Link, Note, Pairs, Span, Value, Whole};
@@ -69,6 +70,8 @@ pub struct Maker {
     words: AHashMap<(usize, String), Option<String>>,
     texts: AHashMap<String, Arc<str>>,
     facets: AHashMap<String, Arc<str>>,
+    tokens: String, // written and copied at their length, span after span
+    bytes: Out,
 }
 
 #[pymethods]
@@ -92,6 +95,8 @@ impl Maker {
             words: AHashMap::new(),
             texts: AHashMap::new(),
             facets: AHashMap::new(),
+            tokens: String::new(),
+            bytes: Out::default(),
         })
     }
 
@@ -139,20 +144,25 @@ impl Maker {
         let Some(known) = self.known(py, whole)? else { return Ok(None) };
         let Some(text) = self.text(py, &known)? else { return Ok(None) };
         let span = &known.span;
-        let content = rest::content(shared, &known, &self.tables.undropped);
+        let content = rest::content(&mut self.bytes, shared, &known, &self.tables.undropped);
         let ids = Ids::new(shared, span, known.kind, content, known.promoted.text(SEQUENCE), position);
         let sampled = span.state.contains("ot=") && self.ask.samples.call1(py, (span.state,))?.extract(py)?;
+        let mut tokens = std::mem::take(&mut self.tokens);
+        tokens.clear();
+        self.kv(py, &mut tokens, shared, &known)?;
+        let kv = tokens.clone();
+        self.tokens = tokens;
         let names = known.subjects.iter().map(|(kind, name)| format!("{kind}:{name}"));
         Ok(Some(Made {
             receipt: self.receipt(py, shared, &ids, position, sampled)?,
             at: span.start as i64,
             until: span.end as i64,
             names: PyTuple::new(py, names.collect::<Vec<_>>())?.unbind(),
-            kv: self.kv(py, shared, &known)?,
+            kv,
             text,
             facets: self.facets(py, shared, &known)?,
             ids,
-            rest: rest::packed(shared, &known, position, sampled),
+            rest: rest::packed(&mut self.bytes, shared, &known, position, sampled),
             shared: of.clone_ref(py),
             unpack: self.ask.unpack.clone_ref(py),
         }))

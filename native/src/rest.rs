@@ -15,12 +15,13 @@ const FIELDS: usize = 26; // of a packed fact
 const EVENT: usize = PROMOTED - MESSAGE;
 
 /// The content hash, as `identity.content_of` makes it of the same parts.
-pub fn content(shared: &Shared, known: &Known<'_>, undropped: &[u8]) -> [u8; 16] {
-    let (mut out, span) = (Out(Vec::with_capacity(1_024)), &known.span);
+pub fn content(out: &mut Out, shared: &Shared, known: &Known<'_>, undropped: &[u8]) -> [u8; 16] {
+    let span = &known.span;
+    out.0.clear();
     out.array(16);
     out.bytes(&shared.digest);
-    hexed(&mut out, span.trace_id);
-    hexed(&mut out, span.span_id);
+    hexed(out, span.trace_id);
+    hexed(out, span.span_id);
     out.bytes(span.parent);
     out.text(span.name);
     out.uint(span.kind);
@@ -30,14 +31,14 @@ pub fn content(shared: &Shared, known: &Known<'_>, undropped: &[u8]) -> [u8; 16]
     out.text(span.message);
     out.text(span.state);
     out.uint(u64::from(span.flags));
-    sorted(&mut out, &known.attributes);
+    sorted(out, &known.attributes);
     out.array(known.links.len());
     for (link, attributes) in &known.links {
-        linked(&mut out, link, attributes);
+        linked(out, link, attributes);
     }
     out.array(known.notes.len());
     for (note, attributes) in &known.notes {
-        noted(&mut out, note, attributes);
+        noted(out, note, attributes);
     }
     out.raw(undropped);
     xxh3_128(&out.0).to_be_bytes()
@@ -81,8 +82,9 @@ fn noted(out: &mut Out, note: &Note<'_>, attributes: &[Attribute<'_>]) {
 }
 
 /// Everything but the ids.
-pub fn packed(shared: &Shared, known: &Known<'_>, position: usize, sampled: bool) -> Vec<u8> {
-    let (mut out, span) = (Out(Vec::with_capacity(1_024)), &known.span);
+pub fn packed(out: &mut Out, shared: &Shared, known: &Known<'_>, position: usize, sampled: bool) -> Vec<u8> {
+    let span = &known.span;
+    out.0.clear();
     out.array(FIELDS);
     out.int(shared.received - span.start as i64);
     out.uint(position as u64);
@@ -97,8 +99,8 @@ pub fn packed(shared: &Shared, known: &Known<'_>, position: usize, sampled: bool
     out.nil(); // its ids stand apart
     out.nil(); // nothing was dropped
     let (message, others) = known.promoted.fields.split_at(MESSAGE);
-    fields(&mut out, known.promoted.message, message);
-    fields(&mut out, known.promoted.event, &others[..EVENT]);
+    fields(out, known.promoted.message, message);
+    fields(out, known.promoted.event, &others[..EVENT]);
     for entities in [&known.subjects, &known.context] {
         out.array(2 * entities.len());
         for (kind, name) in entities {
@@ -106,9 +108,9 @@ pub fn packed(shared: &Shared, known: &Known<'_>, position: usize, sampled: bool
             out.text(name);
         }
     }
-    as_sent(&mut out, &known.attributes);
-    more(&mut out, known);
-    out.0
+    as_sent(out, &known.attributes);
+    more(out, known);
+    out.0.clone()
 }
 
 /// The fields of a message or event up to its last one.
