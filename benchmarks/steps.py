@@ -11,6 +11,7 @@ from timeline.ingest.decode import decode, inspect
 from timeline.ingest.entities import Rules
 from timeline.search.fact_tokens import fact_tokens
 from timeline.store.packing import pack
+from timeline.store.ready import make, plain
 
 REQUESTS = 40
 _Made = TypeVar("_Made")
@@ -34,7 +35,11 @@ def measure() -> dict[str, float]:
         figures[name] = round(best * 1e6 / REQUESTS / PER_REQUEST, 1)
         return made
 
+    if plain is not None:
+        step("judge at the door, natively", lambda: [inspect(one, plain=plain) for one in taken])
     step("judge at the door", lambda: [inspect(one) for one in taken])
+    if make is not None:
+        step("decode and normalise, natively", lambda: [decode(one, rules, make=make) for one in taken])
     decoded = step("decode and normalise", lambda: [decode(one, rules) for one in taken])
     facts = [stored for one in decoded for stored in one.facts]
     step("tokens", lambda: [fact_tokens(stored) for stored in facts])

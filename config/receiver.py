@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import Error, close_old_connections
 
 from timeline.management.parent import die_with, spawner
+from timeline.store.ready import plain
 
 _FILES = 8192  # open connections and files, where the system allows
 
@@ -94,6 +95,7 @@ def _application() -> Application:
         quotas=Quotas(values["THROUGHLINE_QUOTA_ITEMS"]),
         uses=uses,
         redactions=Redactions(),
+        plain=None if values["THROUGHLINE_DECODER"] == "python" else plain,
     )
     port = values["THROUGHLINE_GRPC_PORT"]
     beside = [Grpc(receiver, host=values["THROUGHLINE_RECEIVER_HOST"], port=port)] if port else []

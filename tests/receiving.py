@@ -29,6 +29,7 @@ from timeline.receive.quota import Quotas
 from timeline.receive.receiver import Limits, Receiver
 from timeline.receive.server import Application
 from timeline.redactions import Redactions
+from timeline.store.ready import plain
 
 ROOT = Path(__file__).resolve().parent.parent
 _DATABASE = "throughline.sqlite3"
@@ -213,6 +214,7 @@ class Driven:
             hint=lambda: self.hints.append(None),
             mark=self._mark,
             quotas=quotas,
+            plain=plain,
             redactions=redactions,
         )
         self.application = Application(self.receiver, threads=2, stall=stall, whole=whole)

@@ -13,14 +13,15 @@ pub enum Field<'a> {
 pub struct Message<'a>(pub &'a [u8]);
 
 impl<'a> Message<'a> {
-    /// The next field; `None` where the bytes are no message of the four usual wire types.
+    /// The next field; `None` where the bytes are no message of the four usual wire types, or a tag or size is
+    /// written longer than it must be: not every reader takes that.
     pub fn next(&mut self) -> Option<(u64, Field<'a>)> {
-        let tag = self.varint()?;
+        let tag = self.short()?;
         let field = match tag & 7 {
             0 => Field::Varint(self.varint()?),
             1 => Field::Fixed64(u64::from_le_bytes(self.take(8)?.try_into().ok()?)),
             2 => {
-                let size = usize::try_from(self.varint()?).ok()?;
+                let size = usize::try_from(self.short()?).ok()?;
                 Field::Bytes(self.take(size)?)
             }
             5 => Field::Fixed32(u32::from_le_bytes(self.take(4)?.try_into().ok()?)),
@@ -41,6 +42,13 @@ impl<'a> Message<'a> {
         let (head, rest) = self.0.split_at(size);
         self.0 = rest;
         Some(head)
+    }
+
+    fn short(&mut self) -> Option<u64> {
+        let before = self.0.len();
+        let found = self.varint()?;
+        let needed = (64 - (found | 1).leading_zeros() as usize).div_ceil(7);
+        (before - self.0.len() == needed).then_some(found)
     }
 
     fn varint(&mut self) -> Option<u64> {

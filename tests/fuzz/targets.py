@@ -15,8 +15,10 @@ from google.rpc.status_pb2 import Status
 from opentelemetry import baggage, trace
 
 from tests.receiving import Driven
+from tests.timeline.store.both_ways import alike
 from timeline.broker.tap.reading import Raw, record_of
 from timeline.broker.tap.rules import TopicRules
+from timeline.domain import Stored
 from timeline.errors import BadQuery, Rejected
 from timeline.ingest import markers
 from timeline.ingest.compress import decompress
@@ -32,6 +34,7 @@ from timeline.redaction.rules import Redaction, Rule
 from timeline.search.fact_tokens import fact_tokens
 from timeline.search.form import chips
 from timeline.store.packing import pack, unpack
+from timeline.store.ready import make, plain
 from tracing.headers import Headers
 from tracing.propagation import extract, inject
 
@@ -75,7 +78,7 @@ _STATUSES: Final = frozenset((200, 201, 202, 204, 400, 403, 404, 405, 413, 415))
 def _request(signal: Signal, headers: dict[str, str], body: bytes, encoding: str = "") -> None:
     """What is accepted becomes facts that can be stored, cut in parts and redacted; all counts agree."""
     accepted = Accepted(
-        id="fuzzed",
+        id="00000000000f0225",
         signal=signal,
         content_encoding=encoding,
         headers=headers,
@@ -86,6 +89,7 @@ def _request(signal: Signal, headers: dict[str, str], body: bytes, encoding: str
     try:
         if signal not in OURS:
             found = inspect(accepted, max_items=2000, limit=LIMIT)
+            assert found == inspect(accepted, max_items=2000, limit=LIMIT, plain=plain)
             kept = found.items - len(found.refused)
             accepted = msgspec.structs.replace(accepted, items=kept)
             if not kept:
@@ -97,8 +101,11 @@ def _request(signal: Signal, headers: dict[str, str], body: bytes, encoding: str
         accepted = msgspec.structs.replace(accepted, items=len(made.facts) + len(made.poison))
     assert accepted.items == len(made.facts) + len(made.poison)
     for stored in made.facts:
+        assert isinstance(stored, Stored)
         fact_tokens(stored)
         assert stored.fact == unpack(*pack(stored)).fact
+    if signal == "traces":
+        alike(made, decode(accepted, _RULES, max_items=2000, limit=LIMIT, make=make))
     if accepted.items <= 20:
         positions = kept_positions(accepted, max_items=2000, limit=LIMIT)
         alone = list(parts(accepted, [[one] for one in positions], limit=LIMIT))

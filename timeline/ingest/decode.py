@@ -20,8 +20,11 @@ from timeline.ingest.request import SPANS, Accepted, BadItem, Decoded, Inspectio
 __all__ = ["LIMIT", "MAX_ITEMS", "Rules", "decode", "decompress", "inspect"]
 
 
-def inspect(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMIT) -> Inspection:
-    """How many items a request has, and which of them are refused, with their bytes and why.
+def inspect(
+    accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMIT, plain: otlp.Plain | None = None
+) -> Inspection:
+    """How many items a request has, and which of them are refused, with their bytes and why; quickly by
+    ``plain``, where there is one, and nothing to refuse.
 
     Raises ``MalformedPayload`` where the whole cannot be read, ``UnsupportedPayload`` for a
     media type or encoding that is not offered, ``TooLarge`` beyond ``limit`` bytes inflated,
@@ -31,6 +34,15 @@ def inspect(accepted: Accepted, *, max_items: int = MAX_ITEMS, limit: int = LIMI
     if accepted.signal == "events":
         batch = _read(accepted, body, max_items)
         return Inspection(items=batch.items, refused=tuple(batch.refused))
+    if (
+        plain is not None
+        and accepted.signal == "traces"
+        and not accepted.environment
+        and _is_protobuf(accepted)
+    ):
+        items = otlp.plain_items(body, plain, max_items=max_items)
+        if items is not None:
+            return Inspection(items=items)
     parsed = _parse(accepted, body, max_items)
     refused = dict(parsed.refused)
     if accepted.environment:
@@ -70,8 +82,7 @@ def _parse(
 ) -> Parsed:
     if accepted.signal == "zipkin":
         return zipkin.parse(body, max_items=max_items)
-    media = media_type(accepted.headers.get("content-type", ""))
-    if media in ("application/x-protobuf", "application/protobuf"):
+    if _is_protobuf(accepted):
         return otlp.parse(
             body,
             accepted.signal,
@@ -79,11 +90,17 @@ def _parse(
             accepted=accepted.items if judged else None,
             raw=raw,
         )
+    media = media_type(accepted.headers.get("content-type", ""))
     if media == "application/json":
         return otlp_json.parse(body, accepted.signal, max_items=max_items)
     raise UnsupportedPayload(
         f"media type {media[:80]!r} is not offered", remedy="send application/x-protobuf or application/json"
     )
+
+
+def _is_protobuf(accepted: Accepted) -> bool:
+    media = media_type(accepted.headers.get("content-type", ""))
+    return media in ("application/x-protobuf", "application/protobuf")
 
 
 def media_type(header: str) -> str:

@@ -7,7 +7,7 @@ alone: one bad item then costs only itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
@@ -109,6 +109,30 @@ def parse(
         if parsed is not None:
             return parsed
     return _Salvage(kind, max_items).run(memoryview(body))
+
+
+Plain = Callable[[list[bytes], list[bytes]], bool]
+"""Whether all of these spans can become facts, and they and these attributes of their senders are plain; no where
+it cannot tell at once."""
+
+
+def plain_items(body: bytes, plain: Plain, *, max_items: int) -> int | None:
+    """How many spans a traces request has, where all are plain; ``None`` where that is not told so quickly.
+
+    Raises ``TooLarge`` beyond ``max_items``.
+    """
+    if len(body) > _COUNTED:
+        return None
+    parsed = _whole(MESSAGES["RawTraces"], RAW, body, _SIGNALS["traces"], max_items)
+    if parsed is None:
+        return None
+    for group in parsed.groups:
+        if not plain([], list(group.resource.attributes)):
+            return None
+        for scope in group.scopes:
+            if not plain(list(scope.items), list(scope.scope.attributes)):
+                return None
+    return parsed.items
 
 
 def _count(body: bytes, max_items: int) -> None:

@@ -20,6 +20,7 @@ from timeline.errors import ThroughlineError, Unavailable
 from timeline.inbox.committer import Committer
 from timeline.inbox.inbox import Entry, Inbox
 from timeline.ingest.decode import decompress, inspect
+from timeline.ingest.otlp import Plain
 from timeline.ingest.request import Accepted, BadItem, Inspection, Signal, digest_of
 from timeline.ingest.values import loads
 from timeline.receive import answers
@@ -93,6 +94,7 @@ class Receiver:
         quotas: Quotas | None = None,
         uses: Uses | None = None,
         redactions: Redactions | None = None,
+        plain: Plain | None = None,
     ) -> None:
         self.keys = keys
         self.gate = gate
@@ -106,6 +108,7 @@ class Receiver:
         self._mark = mark
         self._quotas = quotas or Quotas()
         self._redactions = redactions
+        self._plain = plain
         self._behind: list[Refusals | Hints | Uses | Redactions | Heartbeat] = [self.refusals, self._hints]
         self._behind += [Heartbeat(inbox, node), *(thread for thread in (uses, redactions) if thread)]
 
@@ -255,7 +258,9 @@ class Receiver:
     def _inspect(self, accepted: Accepted) -> Inspection:
         with self._inspecting:
             try:
-                return inspect(accepted, max_items=self.limits.items, limit=self.limits.body)
+                return inspect(
+                    accepted, max_items=self.limits.items, limit=self.limits.body, plain=self._plain
+                )
             except ThroughlineError:
                 raise
             except Exception as error:

@@ -20,6 +20,7 @@ from timeline.ingest.facts import Make, Shared
 from timeline.ingest.identity import from_hex, usable
 from timeline.ingest.identity import packed as sorted_packed
 from timeline.ingest.normalise import SOURCES, samples
+from timeline.ingest.otlp import Plain
 from timeline.ingest.pieces import NOTHING
 from timeline.ingest.request import Accepted
 from timeline.search.fact_tokens import EXCEPTION, attribute_tokens, heads, text_of
@@ -76,6 +77,16 @@ def _make(
 
 make: Final[Make | None] = None if native is None else _make
 """The native decoder, or ``None`` where it is not installed."""
+
+
+def _plain(spans: list[bytes], attributes: list[bytes]) -> bool:
+    """Whether these are plain, as ``timeline.ingest.otlp.Plain`` wants it."""
+    told: bool = native.plain(spans, attributes)
+    return told
+
+
+plain: Final[Plain | None] = None if native is None else _plain
+"""The native judge of requests, or ``None`` where it is not installed."""
 
 
 def _maker(rules: Rules) -> Any:

@@ -7,6 +7,7 @@ import random
 import time
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -15,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from benchmarks.corpus import accepted as of_the_corpus
 from benchmarks.corpus import requests
+from tests.timeline.store.both_ways import alike
 from timeline.domain import Stored
 from timeline.errors import Rejected
 from timeline.ingest.decode import decode, inspect
@@ -22,11 +24,7 @@ from timeline.ingest.entities import Rules
 from timeline.ingest.normalise import SOURCES
 from timeline.ingest.request import Accepted
 from timeline.search.fact_tokens import EXCEPTION
-from timeline.storable import Storable, ended, maker_of, names_of
-from timeline.store import fields
-from timeline.store.elasticsearch import document
-from timeline.store.ready import make
-from timeline.store.tantivy import schema
+from timeline.store.ready import make, plain
 
 NOW = time.time_ns()
 RULES = Rules.default().extended(
@@ -196,26 +194,8 @@ def _accepted(body: bytes, items: int = 0, **more: Any) -> Accepted:
 
 def _agree(accepted: Accepted, rules: Rules = RULES) -> int:
     """Compare both ways; returns how many spans went the native one."""
-    ours, theirs = decode(accepted, rules), decode(accepted, rules, make=make)
-    assert [bad.reason for bad in ours.poison] == [bad.reason for bad in theirs.poison]
-    assert len(ours.facts) == len(theirs.facts)
-    native = [one for one in theirs.facts if not isinstance(one, Stored)]
-    for one, other in zip(ours.facts, theirs.facts, strict=True):
-        assert one.receipt == other.receipt
-        assert fields.draft(one) == fields.draft(other)._replace(stored=one)  # type: ignore[union-attr]
-        assert one.fact == other.fact
-        assert (names_of(one), maker_of(one), ended(one)) == (names_of(other), maker_of(other), ended(other))
-    _same_documents(ours.facts, theirs.facts)
-    return len(native)
-
-
-def _same_documents(ours: list[Storable], theirs: list[Storable]) -> None:
-    for one, other in zip(ours, theirs, strict=True):
-        assert schema.document(schema.draft(one), b"") == schema.document(schema.draft(other), b"")  # type: ignore[arg-type]
-    start = '{"create":{"_index":"x-into-'
-    drafts = zip(document._drafts(ours, start), document._drafts(theirs, start), strict=True)
-    for mine, found in drafts:
-        assert mine[1:] == found[1:]  # a draft, but for its fact; or the refusal
+    assert inspect(accepted) == inspect(accepted, plain=plain)
+    return alike(decode(accepted, rules), decode(accepted, rules, make=make))
 
 
 @settings(max_examples=300, deadline=None)
@@ -243,8 +223,11 @@ def test_both_ways_agree_on_damaged_bytes(span: Span, chance: random.Random) -> 
     accepted = _accepted(bytes(body))
     try:
         found = inspect(accepted)
-    except Rejected:
+    except Rejected as error:
+        with pytest.raises(type(error)):
+            inspect(accepted, plain=plain)
         return
+    assert found == inspect(accepted, plain=plain)
     if not found.refused:
         _agree(_accepted(bytes(body), found.items))
 

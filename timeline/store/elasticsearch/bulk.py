@@ -57,8 +57,9 @@ _HOPELESS: Final = frozenset(
         "number_format_exception",
     }
 )
-# what keeps a whole day from being written to, until somebody lifts it
-_SHUT: Final = frozenset({"cluster_block_exception", "index_closed_exception"})
+_SHUT: Final = frozenset(
+    {"cluster_block_exception", "index_closed_exception"}
+)  # a whole day, until it is lifted
 
 
 class _Known(NamedTuple):
@@ -75,6 +76,9 @@ class _Answer(NamedTuple):
     there: bool = False
     reason: str = ""
     waits: StoreUnavailable | None = None
+
+
+_STORED: Final = _Answer()
 
 
 class Writer:
@@ -152,7 +156,7 @@ class Writer:
 
     def send(self, lines: Sequence[Line]) -> list[_Answer]:
         """Store these lines durably; one answer for each, in order."""
-        answers: list[_Answer] = [_Answer()] * len(lines)
+        answers: list[_Answer] = [_STORED] * len(lines)
         waiting = [(part, self.submit(lines[part])) for part in parts(lines, BULK_BYTES)]
         for part, future in waiting:
             answers[part] = future.result()
@@ -216,7 +220,7 @@ class Writer:
             result = item["create"]
             status = result["status"]
             if status == 201:
-                answers[place] = _Answer()
+                answers[place] = _STORED
             elif status == 409:
                 answers[place] = _Answer(there=True)
             elif status in (400, 413) and result.get("error", {}).get("type") in _HOPELESS:
@@ -302,9 +306,6 @@ class _Batch:
         if lines:
             bulks.append((places, lines, self._writer.submit(lines)))
         there = [place for sent in bulks for place in self._note(sent[0], sent[1], sent[2].result())]
-        if there or later:  # what is open yet is told by what was stored meanwhile
-            for place in news.values():
-                self._remember(place)
         if there:
             self._known |= self._writer.known([self._facts[place].receipt.id for place in there])
         return sorted(there + later)
@@ -381,16 +382,9 @@ class _Batch:
             self._known |= self._writer.known([own for _, own in there])
         return there
 
-    def _remember(self, place: int) -> None:
-        """Note what is known of a fact that was stored."""
-        report, receipt = self._reports[place], self._facts[place].receipt
-        if report is not None and report.outcome == "stored":
-            self._known[report.id] = _Known(receipt.content, receipt.request, report.partial)
-
     def _stored(self, place: int, stored: Storable, outcome: Any) -> None:
         receipt = stored.receipt
-        if outcome == "variant":
-            self._known[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
+        self._known[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
         self._reports[place] = ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
 
     def _refuse(self, place: int, reason: str) -> None:
