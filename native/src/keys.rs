@@ -4,7 +4,7 @@ use ahash::AHashMap;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-const MAX_KEYS: usize = 20_000;
+const MAX_KEYS: usize = 4_096;
 const MAX_LENGTH: usize = 256;
 
 /// How a promoted field is read from a value.

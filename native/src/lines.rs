@@ -11,6 +11,7 @@ const LONGEST: usize = 255; // bytes of a token that the cluster keeps whole for
 const MS: i64 = 1_000_000;
 const DAY: i64 = 86_400_000; // ms
 const MAX_KNOWN: usize = 4_096;
+const MAX_TEXT: usize = 1_000; // bytes of a field that is remembered
 
 type Head<'py> = (Py<PyString>, Bound<'py, PyBytes>); // the day, and the lines up to the fact itself
 
@@ -92,10 +93,12 @@ impl Lines {
         }
         let made: String = self.text.call1(py, (words,))?.extract(py)?;
         out.push_str(&made);
-        if self.texts.len() >= MAX_KNOWN {
-            self.texts.clear();
+        if made.len() <= MAX_TEXT {
+            if self.texts.len() >= MAX_KNOWN {
+                self.texts.clear();
+            }
+            self.texts.insert(words.to_owned(), made);
         }
-        self.texts.insert(words.to_owned(), made);
         Ok(())
     }
 }
