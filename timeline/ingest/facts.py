@@ -7,6 +7,7 @@ of the content hash) is made once and shared.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 from timeline.domain import (
@@ -121,22 +122,19 @@ class Walk:
         """Spans as bytes: those that are plain made ready together, the others one by one."""
         made: Sequence[Ready | None] = [None] * len(scope.items)
         shared: Shared | None = None
-        try:
+        with suppress(Exception):  # each item finds out for itself
             shared = resource.shared(scope, dialect)
             if self._make is not None:
                 made = self._make(self._accepted, self._rules, shared, list(scope.items), start)
-        except Exception:  # noqa: BLE001  # each item finds out for itself
-            made = [None] * len(scope.items)
         for position, (raw, ready) in enumerate(zip(scope.items, made, strict=True), start):
             if ready is not None:
                 self.facts.append(ready)
                 continue
-            item = dialect.item(raw)
             try:
                 shared = shared or resource.shared(scope, dialect)
-                self.facts.append(self._span(item, position, shared))
+                self.facts.append(self._span(dialect.item(raw), position, shared))
             except Exception as error:  # noqa: BLE001  # one item never takes its neighbours along
-                self.poison.append(refuse(position, failed(error), dialect.data(item)))
+                self.poison.append(refuse(position, failed(error), raw))
 
     def _span(self, item: Any, position: int, shared: Shared) -> Stored:
         read = shared.dialect.attributes

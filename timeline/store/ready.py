@@ -35,9 +35,8 @@ _INTERFACE: Final = 1  # what both sides of this file agree on
 native: Any = None
 with contextlib.suppress(ImportError):  # the same, slower: nobody needs a compiler
     found = importlib.import_module("throughline_native")
-    native = (
-        found if getattr(found, "INTERFACE", 0) == _INTERFACE else None
-    )  # of another version: `make native` again
+    if getattr(found, "INTERFACE", 0) == _INTERFACE:  # else of another version: `make native` again
+        native = found
 
 _MESSAGE: Final = {name: place for place, name in enumerate(Message.__struct_fields__)}
 _EVENT: Final = {name: place for place, name in enumerate(EventInfo.__struct_fields__, len(_MESSAGE))}
