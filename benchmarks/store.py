@@ -48,5 +48,5 @@ def _documents(count: int, packer: Packer) -> list[str]:
         facts = decode(accepted(number, body, received=time.time_ns()), rules).facts
         drafts = [one for one in map(draft, facts) if isinstance(one, Draft)]
         blobs = packer.pack([one.packed for one in drafts])
-        made.extend(document(one.stored, one.tokens, blob) for one, blob in zip(drafts, blobs, strict=True))
+        made.extend(document(one, blob) for one, blob in zip(drafts, blobs, strict=True))
     return made
