@@ -25,7 +25,7 @@ from timeline.ingest.entities import Rules
 from timeline.ingest.facts import Make
 from timeline.ingest.request import Accepted, BadItem, Decoded, digest_of, intact
 from timeline.search.fact_tokens import fact_tokens
-from timeline.storable import Storable, names_of
+from timeline.storable import Run, Storable, runs
 from timeline.store.packing import pack
 from timeline.store.port import ItemReport, PartlyStored, Store
 from timeline.store.turn import TURN
@@ -33,7 +33,6 @@ from timeline.telemetry.figures import DRAINED, step
 from timeline.telemetry.spans import MARK, span
 
 log = logging.getLogger(__name__)
-_KEPT = ("stored", "variant")
 MAX_ATTEMPTS = 5  # claims that never came back before a request is set aside
 APART = 100  # items of one request that go to quarantine one by one; of more, those of one reason together
 STEP_ASIDE = 10 * 10**9  # ns that a request waits for a part of the store that is away
@@ -44,8 +43,29 @@ class _Share(msgspec.Struct):
 
     request: Accepted
     decoded: Decoded
-    reports: Sequence[ItemReport] = ()
     aside: BadItem | None = None
+    stored: int = 0  # facts that this try stored
+    unusual: list[tuple[Storable, ItemReport]] = []  # facts that were not just stored
+    runs: list[tuple[Run, bool]] = []  # facts kept for this request; whether by this try
+
+    def told(self, reports: list[ItemReport]) -> None:
+        """Take up what the store said of each fact."""
+        facts = self.decoded.facts
+        told = zip(facts, reports, strict=True)
+        self.unusual = [pair for pair in told if pair[1].outcome != "stored" or pair[1].partial]
+        if self.unusual:
+            pairs = zip(facts, reports, strict=True)
+            facts = [stored for stored, report in pairs if report.outcome == "stored"]
+        others = [
+            stored for stored, report in self.unusual if report.outcome == "variant" or self.own(report)
+        ]
+        self.stored = len(facts)
+        self.runs = [(run, True) for run in runs(facts)] + [(run, False) for run in runs(others)]
+
+    def own(self, report: ItemReport) -> bool:
+        """Whether a fact was stored by an earlier try of this very request, which ended before its records
+        were written."""
+        return report.outcome == "already" and report.request == self.request.id
 
 
 class _Outcome(msgspec.Struct):
@@ -109,14 +129,7 @@ class Drain:
             rehearse(facts)
             self._inbox.survived(lease)
         reports, waits = self._write(facts)
-        done, start = [], 0
-        for share in shares:
-            end = start + len(share.decoded.facts)
-            own = [report for report in reports[start:end] if report is not None]
-            if len(own) == end - start:
-                share.reports = own
-                done.append(share)
-            start = end
+        done = list(_done(shares, reports))
         with step("record"):
             self._record(done)
         entries = {share.request.id: _entries(share) for share in done}
@@ -186,22 +199,30 @@ class Drain:
         kept: list[records.Kept] = []
         again: list[tuple[str, Accepted]] = []
         partly: list[tuple[str, Storable]] = []
-        new: list[tuple[Storable, Accepted, bool]] = []
         for share in shares:
             bad = list(share.decoded.poison)
-            for stored, report in zip(share.decoded.facts, share.reports, strict=True):
-                # by an earlier try of this very request, which ended before its records were written
-                own = report.outcome == "already" and report.request == share.request.id
+            for stored, report in share.unusual:
                 if report.outcome == "refused":
                     bad.append(_refused_by_store(report, stored))
-                elif report.outcome == "already" and not own:
+                elif report.outcome == "already" and not share.own(report):
                     again.append((report.id, share.request))
-                else:
-                    new.append((stored, share.request, report.outcome == "stored"))
-                    if stored.receipt.partial or report.partial:
-                        partly.append((report.id, stored))
+                elif stored.partial or report.partial:
+                    partly.append((report.id, stored))
             kept.extend(_kept(share, bad))
+        new = [records.New(run, share.request, counted) for share in shares for run, counted in share.runs]
         records.keep(kept=kept, again=again, partly=partly, new=new)
+
+
+def _done(shares: Iterable[_Share], reports: Sequence[ItemReport | None]) -> Iterator[_Share]:
+    """The requests whose every fact has a report, with those."""
+    start = 0
+    for share in shares:
+        end = start + len(share.decoded.facts)
+        own = [report for report in reports[start:end] if report is not None]
+        if len(own) == end - start:
+            share.told(own)
+            yield share
+        start = end
 
 
 def _halves(groups: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
@@ -229,10 +250,9 @@ def rehearse(facts: Iterable[Storable]) -> None:
 def _touched(shares: Iterable[_Share]) -> Iterator[Touched]:
     """The entities of facts that these requests stored, in this try or an earlier one."""
     for share in shares:
-        for stored, report in zip(share.decoded.facts, share.reports, strict=True):
-            if report.outcome in _KEPT or report.request == share.request.id:
-                for name in names_of(stored):
-                    yield stored.receipt.workspace, name
+        for run, _ in share.runs:
+            for name in run.names:
+                yield share.request.workspace, name
 
 
 def _set_aside(request: Accepted, reason: str, message: str) -> _Share:
@@ -273,15 +293,15 @@ def _entries(share: _Share) -> list[Entry]:
         what["quarantined", share.aside.reason] += share.request.items
     for item in share.decoded.poison:
         what["quarantined", item.reason] += 1
-    for report in share.reports:
+    if share.stored:
+        what["new", ""] += share.stored
+    for _, report in share.unusual:
         if report.outcome == "refused":
             what["quarantined", "store_refused"] += 1
         elif report.outcome == "variant":
             what["variant", ""] += 1
-        elif report.outcome == "already" and report.request != share.request.id:
-            what["already", ""] += 1
-        else:  # stored now, or by an earlier try of this very request
-            what["new", ""] += 1
+        elif report.outcome == "already":
+            what["new" if share.own(report) else "already", ""] += 1
     return list(_lines(share.request, what))
 
 

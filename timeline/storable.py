@@ -5,13 +5,22 @@ In: nothing. Out: types, and the few things that are asked of either. Not here: 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from timeline.domain import Attributes, Fact, Receipt, Stored
 
 
 class Ready(Protocol):
     """A span made ready to be stored while it was decoded, as the native decoder makes it: its fact is packed."""
+
+    @property
+    def id(self) -> str:
+        """As its receipt has it; that is made when it is asked for."""
+
+    @property
+    def partial(self) -> bool:
+        """See there."""
 
     @property
     def receipt(self) -> Receipt:
@@ -56,9 +65,35 @@ class Ready(Protocol):
     def marked(self, **receipt: Any) -> Stored:
         """The fact with another receipt."""
 
+    def run(self, facts: list[Storable], start: int) -> tuple[int, int, bool, list[str]]:
+        """See ``Run``: of those from ``start`` on, which this one is; how many, and the rest."""
+
 
 Storable = Stored | Ready
 """What a store takes."""
+
+
+class Run(NamedTuple):
+    """So many facts of one maker that follow each other."""
+
+    first: Storable
+    size: int
+    until: int | None  # ns: when the last was over, or when it happened
+    sampled: bool  # whether any says that its sender samples
+    names: Sequence[str]  # their entities, as type:id, each once
+
+
+def runs(facts: list[Storable]) -> Iterator[Run]:
+    """All these facts, in order."""
+    start = 0
+    while start < len(facts):
+        first = facts[start]
+        if isinstance(first, Stored):
+            run = Run(first, 1, first.fact.until or first.fact.at, first.receipt.sampled, names_of(first))
+        else:
+            run = Run(first, *first.run(facts, start))
+        yield run
+        start += run.size
 
 
 def names_of(stored: Storable) -> tuple[str, ...]:
@@ -74,10 +109,3 @@ def maker_of(stored: Storable) -> tuple[Attributes, str, str, str]:
         fact = stored.fact
         return fact.resource, fact.service, fact.version, fact.environment
     return stored.maker
-
-
-def ended(stored: Storable) -> int | None:
-    """When a fact was over (ns), or when it happened."""
-    if isinstance(stored, Stored):
-        return stored.fact.until or stored.fact.at
-    return stored.until

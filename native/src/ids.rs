@@ -57,17 +57,13 @@ impl Ids {
 }
 
 fn identity(shared: &Shared, span: &Span<'_>, kind: &str) -> [u8; 12] {
-    let mut out = Out::default();
-    let mut text = String::with_capacity(32);
+    let mut out = Out(Vec::with_capacity(160));
     out.array(2);
     out.text(&shared.workspace);
     out.array(5);
     out.text("span");
-    hex(&mut text, span.trace_id);
-    out.text(&text);
-    text.clear();
-    hex(&mut text, span.span_id);
-    out.text(&text);
+    out.hex(span.trace_id);
+    out.hex(span.span_id);
     out.text(kind);
     out.text(&shared.service);
     Blake2b::<U12>::digest(&out.0).into()

@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+mod heads;
 mod ids;
 mod keys;
 mod kv;
@@ -44,10 +45,12 @@ fn plain(spans: &Bound<'_, PyList>, attributes: &Bound<'_, PyList>) -> PyResult<
 
 #[pymodule]
 fn throughline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("INTERFACE", 1)?; // what timeline.store.ready expects
+    module.add("INTERFACE", 2)?; // what timeline.store.ready expects
     module.add_function(wrap_pyfunction!(plain, module)?)?;
     module.add_class::<maker::Maker>()?;
     module.add_class::<lines::Lines>()?;
+    module.add_class::<heads::Heads>()?;
+    module.add_class::<heads::Line>()?;
     module.add_class::<made::Shared>()?;
     module.add_class::<made::Made>()
 }

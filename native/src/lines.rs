@@ -2,9 +2,10 @@
 
 use ahash::AHashMap;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyList, PyString};
 use std::fmt::Write;
 
+use crate::heads::{Head, Heads};
 use crate::made::Made;
 
 const LONGEST: usize = 255; // bytes of a token that the cluster keeps whole for certain
@@ -12,8 +13,6 @@ const MS: i64 = 1_000_000;
 const DAY: i64 = 86_400_000; // ms
 const MAX_KNOWN: usize = 4_096;
 const MAX_TEXT: usize = 1_000; // bytes of a field that is remembered
-
-type Head<'py> = (Py<PyString>, Bound<'py, PyBytes>); // the day, and the lines up to the fact itself
 
 /// Makes lines for one cluster. One thread has one.
 #[pyclass]
@@ -33,20 +32,17 @@ impl Lines {
         Lines { start, identity, text, day, texts: AHashMap::new(), days: AHashMap::new() }
     }
 
-    /// Day and start of the lines of each fact that is a `Made`, `None` for any other and for one with tokens
+    /// Day and start of the lines of each fact that is a `Made`, nothing for any other and for one with tokens
     /// that are too long.
-    fn heads<'py>(
-        &mut self,
-        py: Python<'py>,
-        facts: &Bound<'py, PyList>,
-    ) -> PyResult<Vec<Option<Head<'py>>>> {
-        facts.iter().map(|fact| self.head(py, &fact)).collect()
+    fn heads(&mut self, py: Python<'_>, facts: &Bound<'_, PyList>) -> PyResult<Heads> {
+        let heads = facts.iter().map(|fact| self.head(py, fact));
+        Ok(Heads::new(heads.collect::<PyResult<_>>()?))
     }
 }
 
 impl Lines {
-    fn head<'py>(&mut self, py: Python<'py>, fact: &Bound<'py, PyAny>) -> PyResult<Option<Head<'py>>> {
-        let Ok(fact) = fact.cast::<Made>() else { return Ok(None) };
+    fn head(&mut self, py: Python<'_>, fact: Bound<'_, PyAny>) -> PyResult<Option<Head>> {
+        let Ok(fact) = fact.cast_into::<Made>() else { return Ok(None) };
         let made = fact.get();
         if made.kv.split(' ').any(|token| token.len() > LONGEST) {
             return Ok(None);
@@ -71,7 +67,7 @@ impl Lines {
             at / MS,
             ids.tie,
         );
-        Ok(Some((day, PyBytes::new(py, out.as_bytes()))))
+        Ok(Some(Head { fact: fact.unbind(), day, text: out }))
     }
 
     fn day_of(&mut self, py: Python<'_>, ms: i64) -> PyResult<Py<PyString>> {

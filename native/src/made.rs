@@ -1,7 +1,9 @@
 //! What Python sees: what the spans of one scope share, and a span made ready.
 
+use ahash::AHashSet;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::sync::Arc;
 
 use crate::ids::Ids;
@@ -21,12 +23,14 @@ pub struct Shared {
     pub environment: String,
     pub receipt: (Py<PyAny>, Py<PyAny>, Py<PyAny>), // workspace, request, sender
     pub maker: Py<PyAny>,                           // resource, service, version, environment
+    pub receipt_of: Py<PyAny>,                      // makes a receipt
+    pub unpack: Py<PyAny>,                          // the packed fact
 }
 
 #[pymethods]
 impl Shared {
     #[new]
-    #[pyo3(signature = (*, digest, request, received, before, origin, tokens, fields, workspace, service, environment, receipt, maker))]
+    #[pyo3(signature = (*, digest, request, received, before, origin, tokens, fields, workspace, service, environment, receipt, maker, receipt_of, unpack))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         digest: Vec<u8>,
@@ -41,6 +45,8 @@ impl Shared {
         environment: String,
         receipt: (Py<PyAny>, Py<PyAny>, Py<PyAny>),
         maker: Py<PyAny>,
+        receipt_of: Py<PyAny>,
+        unpack: Py<PyAny>,
     ) -> Self {
         Shared {
             digest,
@@ -55,33 +61,56 @@ impl Shared {
             environment,
             receipt,
             maker,
+            receipt_of,
+            unpack,
         }
     }
 }
 
-/// A span made ready: what a `timeline.domain.Stored` is, with its fact still packed.
+/// A span made ready: what a `timeline.domain.Stored` is, with its fact still packed. What Python seldom asks
+/// for is made when it does.
 #[pyclass(frozen)]
 pub struct Made {
-    #[pyo3(get)]
-    pub receipt: Py<PyAny>,
     #[pyo3(get)]
     pub at: i64,
     #[pyo3(get)]
     pub until: i64,
     #[pyo3(get)]
-    pub names: Py<PyTuple>,
-    #[pyo3(get)]
     pub kv: String,
     pub text: Arc<str>,
     pub facets: Arc<str>,
+    pub names: Vec<String>,
     pub ids: Ids,
     pub rest: Vec<u8>,
+    pub position: usize,
+    pub sampled: bool,
+    pub receipt: PyOnceLock<Py<PyAny>>,
     pub shared: Py<Shared>,
-    pub unpack: Py<PyAny>,
 }
 
 #[pymethods]
 impl Made {
+    #[getter]
+    fn id(&self) -> &str {
+        &self.ids.id
+    }
+
+    /// All of it is found: what is not goes the other way.
+    #[getter]
+    fn partial(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn receipt<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
+        Ok(self.receipt.get_or_try_init(py, || self.new_receipt(py))?.bind(py))
+    }
+
+    #[getter]
+    fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.names)
+    }
+
     #[getter]
     fn text(&self) -> &str {
         &self.text
@@ -112,12 +141,67 @@ impl Made {
 
     /// The same as a `Stored`.
     fn whole(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.unpack.call1(py, self.packed(py))
+        self.shared.get().unpack.call1(py, self.packed(py))
     }
 
     /// The fact with another receipt.
     #[pyo3(signature = (**receipt))]
     fn marked(&self, py: Python<'_>, receipt: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
         self.whole(py)?.call_method(py, "marked", (), receipt)
+    }
+
+    /// Of the facts from `start` on that are of the same scope as this one: how many, when the last was over,
+    /// whether any says that its sender samples, and their entities, each once.
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        facts: &Bound<'py, PyList>,
+        start: usize,
+    ) -> PyResult<(usize, i64, bool, Bound<'py, PyList>)> {
+        let (mut count, mut until, mut sampled) = (0, i64::MIN, false);
+        let (mut known, names) = (AHashSet::new(), PyList::empty(py));
+        for fact in facts.iter().skip(start) {
+            let Ok(fact) = fact.cast_into::<Made>() else { break };
+            let fact = fact.get();
+            if !fact.shared.is(&self.shared) {
+                break;
+            }
+            count += 1;
+            until = until.max(fact.until);
+            sampled |= fact.sampled;
+            for name in &fact.names {
+                if !known.contains(name.as_str()) {
+                    known.insert(name.clone());
+                    names.append(name)?;
+                }
+            }
+        }
+        Ok((count, until, sampled, names))
+    }
+}
+
+impl Made {
+    fn new_receipt(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let (shared, ids) = (self.shared.get(), &self.ids);
+        let (workspace, request, sender) = &shared.receipt;
+        let (id, identity, content, tie) = (&ids.id, &ids.identity, &ids.content, ids.tie);
+        let (received, position) = (shared.received, self.position);
+        shared.receipt_of.call1(
+            py,
+            (
+                id,
+                identity,
+                content,
+                tie,
+                workspace,
+                received,
+                request,
+                position,
+                sender,
+                false,
+                false,
+                self.sampled,
+            ),
+        )
     }
 }

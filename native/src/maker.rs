@@ -3,6 +3,7 @@
 use ahash::AHashMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,8 +45,6 @@ pub struct Asked {
     readers: Vec<Py<PyAny>>,  // of promoted fields
     subject: Py<PyAny>,       // type and name of a CloudEvents subject
     samples: Py<PyAny>,       // whether a trace state says so
-    receipt: Py<PyAny>,       // makes one
-    unpack: Py<PyAny>,        // the packed fact
 }
 
 /// Tables that never change.
@@ -154,17 +153,18 @@ impl Maker {
         self.tokens = tokens;
         let names = known.subjects.iter().map(|(kind, name)| format!("{kind}:{name}"));
         Ok(Some(Made {
-            receipt: self.receipt(py, shared, &ids, position, sampled)?,
             at: span.start as i64,
             until: span.end as i64,
-            names: PyTuple::new(py, names.collect::<Vec<_>>())?.unbind(),
+            names: names.collect(),
             kv,
             text,
             facets: self.facets(py, shared, &known)?,
             ids,
             rest: rest::packed(&mut self.bytes, shared, &known, position, sampled),
+            position,
+            sampled,
+            receipt: PyOnceLock::new(),
             shared: of.clone_ref(py),
-            unpack: self.ask.unpack.clone_ref(py),
         }))
     }
 
@@ -302,34 +302,6 @@ impl Maker {
             self.facets.insert(asked, Arc::clone(&made));
         }
         Ok(made)
-    }
-
-    fn receipt(
-        &self,
-        py: Python<'_>,
-        shared: &Shared,
-        ids: &Ids,
-        position: usize,
-        sampled: bool,
-    ) -> PyResult<Py<PyAny>> {
-        let (workspace, request, sender) = &shared.receipt;
-        self.ask.receipt.call1(
-            py,
-            (
-                &ids.id,
-                &ids.identity,
-                &ids.content,
-                ids.tie,
-                workspace,
-                shared.received,
-                request,
-                position,
-                sender,
-                false,
-                false,
-                sampled,
-            ),
-        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! MessagePack as `msgspec` writes it: the shortest form of everything.
 
+use crate::tokens::digit;
+
 /// Bytes in the making.
 #[derive(Default)]
 pub struct Out(pub Vec<u8>);
@@ -60,7 +62,13 @@ impl Out {
     }
 
     pub fn text(&mut self, value: &str) {
-        match value.len() {
+        self.text_of(value.len());
+        self.raw(value.as_bytes());
+    }
+
+    /// What stands before a text of so many bytes.
+    fn text_of(&mut self, size: usize) {
+        match size {
             size @ 0..=31 => self.0.push(0xa0 | size as u8),
             size @ 32..=255 => self.0.extend_from_slice(&[0xd9, size as u8]),
             size @ 256..=65_535 => {
@@ -72,7 +80,14 @@ impl Out {
                 self.raw(&(size as u32).to_be_bytes());
             }
         }
-        self.raw(value.as_bytes());
+    }
+
+    /// As text of lower-case hexadecimal digits.
+    pub fn hex(&mut self, raw: &[u8]) {
+        self.text_of(2 * raw.len());
+        for byte in raw {
+            self.0.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
     }
 
     /// At most 255 bytes: ids and digests.

@@ -6,7 +6,6 @@ use crate::made::Shared;
 use crate::maker::{Attribute, Known};
 use crate::pack::Out;
 use crate::promote::{Found, FIELDS as PROMOTED, MESSAGE};
-use crate::tokens::hex;
 use crate::wire::{Link, Note, Value};
 
 const SAMPLED: i64 = 4; // marks
@@ -20,8 +19,8 @@ pub fn content(out: &mut Out, shared: &Shared, known: &Known<'_>, undropped: &[u
     out.0.clear();
     out.array(16);
     out.bytes(&shared.digest);
-    hexed(out, span.trace_id);
-    hexed(out, span.span_id);
+    out.hex(span.trace_id);
+    out.hex(span.span_id);
     out.bytes(span.parent);
     out.text(span.name);
     out.uint(span.kind);
@@ -59,9 +58,9 @@ fn linked(out: &mut Out, link: &Link<'_>, attributes: &[Attribute<'_>]) {
     out.text("ref");
     out.map(2);
     out.text("span_id");
-    hexed(out, link.span_id);
+    out.hex(link.span_id);
     out.text("trace_id");
-    hexed(out, link.trace_id);
+    out.hex(link.trace_id);
     if state {
         out.text("trace_state");
         out.text(link.state);
@@ -146,8 +145,8 @@ fn more(out: &mut Out, known: &Known<'_>) {
     out.array(known.links.len());
     for (link, attributes) in &known.links {
         out.array(6);
-        hexed(out, link.trace_id);
-        hexed(out, link.span_id);
+        out.hex(link.trace_id);
+        out.hex(link.span_id);
         as_sent(out, attributes);
         out.text(link.state);
         out.uint(u64::from(link.flags));
@@ -169,12 +168,6 @@ fn moment(out: &mut Out, at: u64) {
     } else {
         out.uint(at);
     }
-}
-
-fn hexed(out: &mut Out, raw: &[u8]) {
-    let mut text = String::with_capacity(2 * raw.len());
-    hex(&mut text, raw);
-    out.text(&text);
 }
 
 fn as_sent(out: &mut Out, attributes: &[Attribute<'_>]) {

@@ -59,10 +59,18 @@ pub fn base64(out: &mut String, raw: &[u8]) {
 
 /// Lower-case hexadecimal digits.
 pub fn hex(out: &mut String, raw: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in raw {
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+        out.push(char::from(digit(byte >> 4)));
+        out.push(char::from(digit(byte & 15)));
+    }
+}
+
+/// A number below 16 as such a digit.
+pub fn digit(number: u8) -> u8 {
+    if number < 10 {
+        b'0' + number
+    } else {
+        b'a' + number - 10
     }
 }
 
@@ -78,7 +86,12 @@ pub fn ordered(number: f64) -> u64 {
 
 /// A double as Python's `repr` writes it.
 pub fn repr(out: &mut String, number: f64) {
-    let shortest = format!("{number:e}");
+    let mut shortest = format!("{number:e}");
+    let count = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    if count >= 16 {
+        // half way between two of them Python takes the even one, as the exact form does
+        shortest = format!("{number:.*e}", count - 1);
+    }
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));

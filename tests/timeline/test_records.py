@@ -15,6 +15,7 @@ from timeline.inbox.inbox import Inbox
 from timeline.indexing import Drain
 from timeline.ingest.request import Accepted, BadItem
 from timeline.models import Quarantined, Sender
+from timeline.storable import runs
 from timeline.store.tantivy import TantivyStore
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,8 @@ def _request(name: str = "r1", received: int = NOW) -> Accepted:
 def _keep(service: str, received: int = NOW, *, sampled: bool = False, ahead: int = 0) -> None:
     fact = span(service=service, start=received + ahead - 1, end=received + ahead)
     found = stored(fact, received=received, sampled=sampled)
-    records.keep(kept=[], again=[], partly=[], new=[(found, _request(received=received), True)])
+    request = _request(received=received)
+    records.keep(kept=[], again=[], partly=[], new=[records.New(run, request, True) for run in runs([found])])
 
 
 def test_text_that_no_column_could_hold_is_kept_as_far_as_it_goes() -> None:

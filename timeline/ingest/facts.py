@@ -126,6 +126,10 @@ class Walk:
             shared = resource.shared(scope, dialect)
             if self._make is not None:
                 made = self._make(self._accepted, self._rules, shared, list(scope.items), start)
+        every = [ready for ready in made if ready is not None]
+        if len(every) == len(scope.items):
+            self.facts += every
+            return
         for position, (raw, ready) in enumerate(zip(scope.items, made, strict=True), start):
             if ready is not None:
                 self.facts.append(ready)

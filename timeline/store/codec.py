@@ -8,8 +8,8 @@ store's own, durable before anything refers to them and never changed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 import zstandard
@@ -54,6 +54,19 @@ class Shelf(Protocol):
 
     def keep(self, number: int, data: bytes) -> bool:
         """Keep a new dictionary durably; false where another writer took the number."""
+
+
+class Heads(Protocol):
+    """Facts whose lines the native decoder has begun."""
+
+    def rests(self) -> tuple[bytes, bytes]:
+        """What is to be compressed, and offset and length of each."""
+
+    def rest(self, place: int) -> bytes:
+        """One of them."""
+
+    def lines(self, number: int, packed: Any) -> tuple[list[Any], list[tuple[int, int]]]:
+        """The lines with what was compressed with this dictionary; bytes of each before and after."""
 
 
 class Codec:
@@ -167,30 +180,43 @@ class Packer:
         return blobs
 
     def _pack(self, facts: Sequence[Packed]) -> list[bytes]:
-        number, local = self._number, self._local.__dict__
-        if local.get("number") != number:
-            local["compress"] = self._codec.compressor(number).multi_compress_to_buffer
-            local["number"] = number
+        number, compress = self._compressor()
         head = bytes((number,))
-        rests = local["compress"]([rest for _, rest in facts])
+        rests = compress([rest for _, rest in facts])
         blobs = [
             b"%b%c%b%b" % (head, len(ids), ids, packed.tobytes())
             for (ids, _), packed in zip(facts, rests, strict=True)
         ]
-        self._learn_from(facts, blobs)
+        sizes = [(len(rest), len(blob)) for (_, rest), blob in zip(facts, blobs, strict=True)]
+        self._learn_from(sizes, lambda place: facts[place][1])
         return blobs
 
-    def _learn_from(self, facts: Sequence[Packed], blobs: Sequence[bytes]) -> None:
-        """Note how much room facts take, and keep samples of them."""
-        for (_, rest), blob in zip(facts, blobs, strict=True):
-            if len(rest) <= SAMPLE_BYTES:
-                self._raw += len(rest)
-                self._packed += len(blob)
-                self._seen += 1
-                if self._seen % self._stride == 0:
-                    self._samples.append(rest)
-                    if len(self._samples) >= self._wanted:
-                        self._review()
+    def finish(self, heads: Heads) -> list[Any]:
+        """The lines of facts whose starts were made natively; ``None`` for each that was not."""
+        number, compress = self._compressor()
+        rests = zstandard.BufferWithSegments(*heads.rests())
+        lines, sizes = heads.lines(number, compress(rests))
+        self._learn_from(sizes, heads.rest)
+        return lines
+
+    def _compressor(self) -> tuple[int, Callable[[Any], Any]]:
+        """The newest dictionary's number, and what compresses many facts with it; of this thread."""
+        number, local = self._number, self._local.__dict__
+        if local.get("number") != number:
+            local["compress"] = self._codec.compressor(number).multi_compress_to_buffer
+            local["number"] = number
+        return number, local["compress"]
+
+    def _learn_from(self, sizes: Sequence[tuple[int, int]], rest: Callable[[int], bytes]) -> None:
+        """Note how much room facts take, before and after, and keep samples of them."""
+        short = [place for place, (size, _) in enumerate(sizes) if size <= SAMPLE_BYTES]
+        self._raw += sum([sizes[place][0] for place in short])
+        self._packed += sum([sizes[place][1] for place in short])
+        first = -(self._seen + 1) % self._stride
+        self._seen += len(short)
+        self._samples += [rest(place) for place in short[first :: self._stride]]
+        if len(self._samples) >= self._wanted:
+            self._review()
 
     def _review(self) -> None:
         """With a full sample: learn where the last dictionary was hasty, or facts have changed."""

@@ -31,7 +31,7 @@ from timeline.store.fields import facets_of, workspace_token
 from timeline.store.packing import packed, scope_of, unpack
 from tracing.semconv import CONTEXT_PREFIX, ENTITY_PREFIX
 
-_INTERFACE: Final = 1  # what both sides of this file agree on
+_INTERFACE: Final = 2  # what both sides of this file agree on
 native: Any = None
 with contextlib.suppress(ImportError):  # the same, slower: nobody needs a compiler
     found = importlib.import_module("throughline_native")
@@ -108,8 +108,6 @@ def _new(rules: Rules) -> Any:
         "readers": list(_ASKED),
         "subject": lambda kind, source, subject: _subject(rules, kind, source, subject),
         "samples": samples,
-        "receipt": Receipt,
-        "unpack": unpack,
     }
     tables = {
         "message": list(MESSAGE_NAMES),
@@ -182,4 +180,6 @@ def _shared(accepted: Accepted, request: bytes, shared: Shared) -> Any:
         environment=who.environment,
         receipt=(accepted.workspace, accepted.id, accepted.sender),
         maker=(shared.resource, who.service, who.version, who.environment),
+        receipt_of=Receipt,
+        unpack=unpack,
     )

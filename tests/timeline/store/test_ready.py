@@ -232,6 +232,18 @@ def test_both_ways_agree_on_damaged_bytes(span: Span, chance: random.Random) -> 
         _agree(_accepted(bytes(body), found.items))
 
 
+def test_numbers_half_way_between_the_shortest_they_could_be_written_as_are_written_alike() -> None:
+    found = [
+        KeyValue(key=f"n{place}", value=AnyValue(double_value=sign * whole / (1 << shift)))
+        for place, (sign, whole, shift) in enumerate(
+            ((-1, 5_242_896, 21), (-1, 163_841, 16), (1, 2**54 - 3, 3), (1, 11_258_999_068_426_245, 4))
+        )
+    ] + [KeyValue(key="half", value=AnyValue(double_value=-2.50000762939453125))]
+    span = Span(trace_id=b"t" * 16, span_id=b"spanspan", attributes=found)
+    span.start_time_unix_nano = span.end_time_unix_nano = NOW
+    assert 1 == _agree(_accepted(_body([span], [], "lib"), 1))
+
+
 def test_traffic_as_it_comes_goes_the_native_way() -> None:
     for number, body in enumerate(requests(2, start=NOW - 10**12)):
         assert 500 == _agree(of_the_corpus(number, body, received=NOW), Rules.default())

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from timeline.errors import StoreUnavailable, ThroughlineError
 from timeline.ingest.identity import variant_id
@@ -28,7 +28,7 @@ from timeline.store.elasticsearch.client import (
     translate,
 )
 from timeline.store.elasticsearch.days import Days
-from timeline.store.elasticsearch.document import Line, parts, prepare
+from timeline.store.elasticsearch.document import Line, days_of, parts, prepare
 from timeline.store.elasticsearch.fetch import Fetch
 from timeline.store.elasticsearch.shelf import Standing
 from timeline.store.port import ItemReport, PartlyStored
@@ -123,7 +123,10 @@ class Writer:
     def lines(self, facts: Iterable[Storable]) -> list[Line | str]:
         """The lines of facts, in order; for one that is refused, why."""
         lines = prepare(facts, self._cluster.prefix, self._packer)
-        return [line if isinstance(line, str) else self._days.refusal(line.day) or line for line in lines]
+        refused = {day: why for day in days_of(lines) if (why := self._days.refusal(day))}
+        if not refused:
+            return lines
+        return [line if isinstance(line, str) else refused.get(line.day, line) for line in lines]
 
     def away(self, day: str) -> StoreUnavailable | None:
         """Why a day cannot be written to, where that was so a moment ago."""
@@ -172,15 +175,16 @@ class Writer:
         Items of a day that is away are given up after ``LOST``, and are answered as waiting.
         """
         with self._turn:
-            self._touched.update(line.day for line in lines)
+            self._touched.update(days_of(lines))
         answers: list[_Answer | None] = [None] * len(lines)
         missing = list(range(len(lines)))
         began, failures, size = time.monotonic(), 0, len(lines)
         while missing:
             part = missing[:size]
-            for day in sorted({lines[place].day for place in part}):
+            sent = [lines[place] for place in part]
+            for day in sorted(days_of(sent)):
                 self._days.open(day)
-            failure, away = self._once([lines[place] for place in part], part, answers)
+            failure, away = self._once(sent, part, answers)
             if away and time.monotonic() - began > LOST:
                 for place in missing:
                     if (why := away.get(lines[place].day)) and answers[place] is None:
@@ -216,6 +220,12 @@ class Writer:
             raise failure from error
         failed: ThroughlineError | None = None
         away: dict[str, StoreUnavailable] = {}
+        if (
+            [item["create"]["status"] for item in items].count(201) == len(items) == len(lines)
+        ):  # as nearly always
+            for place in places:
+                answers[place] = _STORED
+            return None, {}
         for line, place, item in zip(lines, places, items, strict=True):
             result = item["create"]
             status = result["status"]
@@ -278,26 +288,18 @@ class _Batch:
 
         A bulk leaves as soon as it is full, so the cluster works while the next is built.
         """
-        news: dict[str, int] = {}
-        later: list[int] = []
-        for place in waiting:
-            fact_id = self._facts[place].receipt.id
-            if fact_id in self._known or news.setdefault(fact_id, place) != place:
-                later.append(place)
+        news, later = self._told_apart(waiting)
+        wanted = {self._facts[place].id for place in later}
         bulks: list[tuple[list[int], list[Line], Future[list[_Answer]]]] = []
         places: list[int] = []
         lines: list[Line] = []
         size = 0
-        for place, line in self._lines(list(news.values())):
-            if isinstance(line, str):
-                self._refuse(place, line)
-                continue
-            if (why := self._writer.away(line.day)) is not None:
-                self.waits = why
-                continue
-            places.append(place)
-            lines.append(line)
-            size += len(line.data)
+        for start in range(0, len(news), MADE_TOGETHER):
+            part = self._taken(news[start : start + MADE_TOGETHER])
+            places += [place for place, _ in part]
+            made = [line for _, line in part]
+            lines += made
+            size += sum([len(line.data) for line in made])
             if size >= BULK_BYTES:
                 if len(bulks) >= UNDER_WAY:
                     bulks[-UNDER_WAY][2].result()  # let the cluster catch up
@@ -305,29 +307,55 @@ class _Batch:
                 places, lines, size = [], [], 0
         if lines:
             bulks.append((places, lines, self._writer.submit(lines)))
-        there = [place for sent in bulks for place in self._note(sent[0], sent[1], sent[2].result())]
+        there = [place for sent in bulks for place in self._note(sent[0], sent[1], sent[2].result(), wanted)]
         if there:
-            self._known |= self._writer.known([self._facts[place].receipt.id for place in there])
+            self._known |= self._writer.known([self._facts[place].id for place in there])
         return sorted(there + later)
 
-    def _lines(self, places: list[int]) -> Iterator[tuple[int, Line | str]]:
-        """The lines of facts, made a few hundred at a time."""
-        for start in range(0, len(places), MADE_TOGETHER):
-            part = places[start : start + MADE_TOGETHER]
-            yield from zip(part, self._writer.lines(self._facts[place] for place in part), strict=True)
+    def _told_apart(self, waiting: list[int]) -> tuple[list[int], list[int]]:
+        """The first place of each id that is not known, and the other places."""
+        ids = [self._facts[place].id for place in waiting]
+        if not self._known and len(set(ids)) == len(ids):
+            return waiting, []
+        news: dict[str, int] = {}
+        later: list[int] = []
+        for place, fact_id in zip(waiting, ids, strict=True):
+            if fact_id in self._known or news.setdefault(fact_id, place) != place:
+                later.append(place)
+        return list(news.values()), later
 
-    def _note(self, places: list[int], lines: list[Line], answers: list[_Answer]) -> list[int]:
-        """Reports for what was stored or refused; returns the places of what was there."""
+    def _taken(self, places: list[int]) -> list[tuple[int, Line]]:
+        """The lines of facts that can be sent now; the others are refused, or wait for their day."""
+        lines = self._writer.lines([self._facts[place] for place in places])
+        away = {day: why for day in days_of(lines) if (why := self._writer.away(day)) is not None}
+        taken: list[tuple[int, Line]] = []
+        for place, line in zip(places, lines, strict=True):
+            if isinstance(line, str):
+                self._refuse(place, line)
+            elif away and line.day in away:
+                self.waits = away[line.day]
+            else:
+                taken.append((place, line))
+        return taken
+
+    def _note(
+        self, places: list[int], lines: list[Line], answers: list[_Answer], wanted: set[str]
+    ) -> list[int]:
+        """Reports for what was stored or refused; returns the places of what was there. What is stored under an
+        id that is ``wanted`` is remembered."""
         there = []
         for place, line, answer in zip(places, lines, answers, strict=True):
-            if answer.there:
+            if answer is _STORED:
+                stored = line.stored
+                self._reports[place] = ItemReport(id=stored.id, outcome="stored", partial=stored.partial)
+                if wanted and stored.id in wanted:
+                    self._remember(stored)
+            elif answer.there:
                 there.append(place)
             elif answer.reason:
                 self._refuse(place, answer.reason)
-            elif answer.waits is not None:
-                self.waits = answer.waits
             else:
-                self._stored(place, line.stored, "stored")
+                self.waits = answer.waits
         return there
 
     def _settle(self, open_: list[int]) -> list[int]:
@@ -377,16 +405,15 @@ class _Batch:
             elif answer.waits is not None:
                 self.waits = answer.waits
             else:
-                self._stored(place, line.stored, "variant")
+                self._remember(line.stored)
+                self._reports[place] = ItemReport(id=own, outcome="variant", partial=line.stored.partial)
         if there:
             self._known |= self._writer.known([own for _, own in there])
         return there
 
-    def _stored(self, place: int, stored: Storable, outcome: Any) -> None:
+    def _remember(self, stored: Storable) -> None:
         receipt = stored.receipt
         self._known[receipt.id] = _Known(receipt.content, receipt.request, receipt.partial)
-        self._reports[place] = ItemReport(id=receipt.id, outcome=outcome, partial=receipt.partial)
 
     def _refuse(self, place: int, reason: str) -> None:
-        receipt = self._facts[place].receipt
-        self._reports[place] = ItemReport(id=receipt.id, outcome="refused", reason=reason)
+        self._reports[place] = ItemReport(id=self._facts[place].id, outcome="refused", reason=reason)

@@ -7,7 +7,6 @@ from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from timeline.domain import Stored
 from timeline.ingest.identity import moment, placed_at
 from timeline.search.tokens import field_affixes, safe
 from timeline.storable import Storable
@@ -29,7 +28,8 @@ from timeline.store.ready import native
 
 
 class Line(NamedTuple):
-    """A fact ready to be sent: its day, its lines, and what a report of it says."""
+    """A fact ready to be sent: its day, its lines, and what a report of it says. Those made natively are objects
+    of their own with the same attributes."""
 
     stored: Storable
     day: str
@@ -74,37 +74,32 @@ def refusal(stored: Storable) -> str:
     return ""
 
 
-class _Draft(NamedTuple):
-    """A line that lacks the fact itself."""
-
-    stored: Storable
-    day: str
-    head: bytes
-    packed: Packed
-
-
 def prepare(facts: Iterable[Storable], prefix: str, packer: Packer) -> list[Line | str]:
-    """The lines of facts, in order; for one that can never be kept, why."""
+    """The lines of facts, in order; for one that can never be kept, why.
+
+    Natively, where they were decoded so.
+    """
     start = f'{{"create":{{"_index":"{prefix}-into-'
-    drafts = _drafts(list(facts), start)
+    given = list(facts)
+    heads = None if native is None else _native_lines(start).heads(given)
+    if not heads:
+        return _lines(given, start, packer)
+    lines: list[Line | str | None] = packer.finish(heads)
+    if None in lines:
+        left = [place for place, line in enumerate(lines) if line is None]
+        for place, line in zip(left, _lines([given[place] for place in left], start, packer), strict=True):
+            lines[place] = line
+    return lines  # type: ignore[return-value]  # none is left
+
+
+def _lines(facts: Sequence[Storable], start: str, packer: Packer) -> list[Line | str]:
+    drafts = [_draft(stored, start) for stored in facts]
     blobs = iter(packer.pack([draft.packed for draft in drafts if not isinstance(draft, str)]))
     return [
         draft
         if isinstance(draft, str)
         else Line(draft.stored, draft.day, b'%b%b"}\n' % (draft.head, b2a_base64(next(blobs), newline=False)))
         for draft in drafts
-    ]
-
-
-def _drafts(facts: list[Storable], start: str) -> list[_Draft | str]:
-    """The lines that lack the facts themselves; natively, where they were decoded so."""
-    if native is None:
-        return [_draft(stored, start) for stored in facts]
-    return [
-        _draft(stored, start)
-        if isinstance(stored, Stored) or quick is None
-        else _Draft(stored, quick[0], quick[1], stored.packed)
-        for stored, quick in zip(facts, _native_lines(start).heads(facts), strict=True)
     ]
 
 
@@ -118,6 +113,15 @@ def _native_lines(start: str) -> Any:
         known.clear()  # a process writes to one cluster
         known[start] = native.Lines(start, _IDENTITY, _text, day_of)
     return known[start]
+
+
+class _Draft(NamedTuple):
+    """A line that lacks the fact itself."""
+
+    stored: Storable
+    day: str
+    head: bytes
+    packed: Packed
 
 
 def _draft(stored: Storable, start: str) -> _Draft | str:
@@ -142,6 +146,11 @@ def _head(made: Draft, start: str) -> bytes:
         f'"placed":{at},"ms":{at // MS},"received":{receipt.received},"tie":{receipt.tie},'
         f'"high":{high},"low":{low},"whole":"'
     ).encode()
+
+
+def days_of(lines: Sequence[Line | str]) -> list[str]:
+    """The days that lines go to, each once, in the order met."""
+    return list(dict.fromkeys([line.day for line in lines if not isinstance(line, str)]))
 
 
 def parts(lines: Sequence[Line], most: int) -> Iterable[slice]:
