@@ -29,7 +29,7 @@ from timeline.search.times import retention_edge
 log = logging.getLogger(__name__)
 _BACK_OFF = (0.2, 10.0)  # seconds, first and longest
 # seconds for summaries in every 10 while requests wait: usually, and when far behind
-_SUMMARIES, _SUMMARIES_LATE, _LATE = 0.5, 2.5, 300 * 10**9
+_SUMMARIES, _SUMMARIES_LATE, _LATE = 0.25, 2.5, 300 * 10**9
 _summarising = threading.Lock()
 _THREADS: int = settings.THROUGHLINE["THROUGHLINE_WORKER_THREADS"]
 _slots = threading.BoundedSemaphore(_THREADS)

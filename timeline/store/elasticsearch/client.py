@@ -9,6 +9,7 @@ question has a limit of its own (``timeline.store.patience``), within that.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ from timeline.store.elasticsearch.address import Address
 from timeline.store.patience import left, rest, spent, waiting
 
 TIMEOUT: Final = 30.0  # s for one answer
+STEP: Final = 0.25  # s, in which a shorter wait for one is told
 PATIENCE: Final = 5.0  # s that a question waits for a busy cluster
 STARTING: Final = 2.0  # s that it waits for shards which are just being started
 BUSY: Final = frozenset({429, 502, 503, 504})
@@ -184,6 +186,7 @@ class Cluster:
         self.prefix = address.prefix
         self._nodes = len(address.nodes)
         self._client = _open(address, node_class)
+        self._clients: dict[int, elasticsearch.Elasticsearch] = {}
 
     def ask(
         self,
@@ -228,7 +231,7 @@ class Cluster:
             if limit == 0:
                 raise elastic_transport.ConnectionTimeout("there is no time left")
             if limit is not None and limit < TIMEOUT:
-                client = client.options(request_timeout=limit)
+                client = self._hurried(math.ceil(limit / STEP))
             try:
                 with waiting():
                     answer = client.perform_request(method, path, params=params, headers=headers, body=body)
@@ -238,6 +241,12 @@ class Cluster:
                     raise
             else:
                 return answer.body
+
+    def _hurried(self, steps: int) -> elasticsearch.Elasticsearch:
+        """The client that waits for so many ``STEP``; remembered, since one costs as much as a request."""
+        if steps not in self._clients:
+            self._clients[steps] = self._client.options(request_timeout=steps * STEP)
+        return self._clients[steps]
 
     def found(self, method: str, path: str, body: Body = None, *, doing: str, **options: Any) -> Any:
         """As ``ask``; ``None`` where there is no such thing."""

@@ -99,12 +99,19 @@ class Reader:
             "oldest": asked,
             "newest": self._rungs(query, "newest", None)[0] if "newest" in ends else asked,
         }
-        bodies = [
-            listing(rungs[0], order, limit + 1, after),
-            *_counts(asked, count_to),
-            *(_end(near[end], end) for end in ends),
-        ]
-        paged, counted, varied, *found = self._fetch.searches([(path, body) for body in bodies], _DOING)
+        counting, varying = _counts(asked, count_to)
+        bodies = {"page": listing(rungs[0], order, limit + 1, after), "counted": counting, "varied": varying}
+        bodies |= {end: _end(near[end], end) for end in ends}
+        if count_to is not None and "oldest" in ends:  # of all matches, so it can tell how many those are
+            bodies["oldest"]["track_total_hits"] = count_to + 1
+            del bodies["counted"]
+        answered = self._fetch.searches([(path, body) for body in bodies.values()], _DOING)
+        found = dict(zip(bodies, answered, strict=True))
+        paged, varied, counted = found["page"], found["varied"], found.get("counted")
+        if counted is None:
+            counted = found["oldest"]
+            if _total(varied):  # which are counted apart
+                counted = self._fetch.search(path, counting, _DOING, whole=False)
         count = _count(counted, varied, count_to)
         several = count.value + count.variants
         few = not count.at_least and several <= FEW  # quickest asked of all facts at once
@@ -114,7 +121,7 @@ class Reader:
                 break
             paged = self._fetch.search(path, listing(rung, order, limit + 1, after), _DOING, whole=False)
         answers = {order: paged} if after is None else {}
-        answers |= zip(ends, found, strict=True)
+        answers |= {end: found[end] for end in ends}
         if several and not answers["newest"]["hits"]["hits"]:
             answers["newest"] = self._fetch.search(path, _end(asked, "newest"), _DOING, whole=False)
         return Overview(
