@@ -227,16 +227,6 @@ class Stored(_Frozen, frozen=True, eq=False):
     ids: bytes = b""  # as ``ingest.identity.joined`` writes them
     tokens: str = ""  # that ``search.fact_tokens`` makes of attributes, message, event, resource and scope
 
-    @property
-    def id(self) -> str:
-        """As its receipt has it."""
-        return self.receipt.id
-
-    @property
-    def partial(self) -> bool:
-        """As its receipt has it."""
-        return self.receipt.partial
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stored) and (self.fact, self.receipt) == (other.fact, other.receipt)
 

@@ -206,7 +206,7 @@ class Drain:
                     bad.append(_refused_by_store(report, stored))
                 elif report.outcome == "already" and not share.own(report):
                     again.append((report.id, share.request))
-                elif stored.partial or report.partial:
+                elif report.partial or stored.receipt.partial:
                     partly.append((report.id, stored))
             kept.extend(_kept(share, bad))
         new = [records.New(run, share.request, counted) for share in shares for run, counted in share.runs]

@@ -19,10 +19,6 @@ class Ready(Protocol):
         """As its receipt has it; that is made when it is asked for."""
 
     @property
-    def partial(self) -> bool:
-        """See there."""
-
-    @property
     def receipt(self) -> Receipt:
         """As of any fact."""
 
@@ -94,6 +90,11 @@ def runs(facts: list[Storable]) -> Iterator[Run]:
             run = Run(first, *first.run(facts, start))
         yield run
         start += run.size
+
+
+def id_of(stored: Storable) -> str:
+    """The id of a fact."""
+    return stored.receipt.id if isinstance(stored, Stored) else stored.id
 
 
 def names_of(stored: Storable) -> tuple[str, ...]:

@@ -95,12 +95,6 @@ impl Made {
         &self.ids.id
     }
 
-    /// All of it is found: what is not goes the other way.
-    #[getter]
-    fn partial(&self) -> bool {
-        false
-    }
-
     #[getter]
     fn receipt<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
         Ok(self.receipt.get_or_try_init(py, || self.new_receipt(py))?.bind(py))

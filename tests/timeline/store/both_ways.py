@@ -8,7 +8,7 @@ from typing import Any
 
 from timeline.domain import Stored
 from timeline.ingest.request import Decoded
-from timeline.storable import Storable, maker_of, names_of, runs
+from timeline.storable import Storable, id_of, maker_of, names_of, runs
 from timeline.store import fields
 from timeline.store.codec import Codec, Packer
 from timeline.store.elasticsearch import document
@@ -24,7 +24,7 @@ def alike(ours: Decoded, theirs: Decoded) -> int:
         mine, found = fields.draft(one), fields.draft(other)
         assert mine == (found if isinstance(found, str) else found._replace(stored=one))
         assert one.fact == other.fact
-        assert (one.id, one.partial) == (other.id, other.partial)
+        assert id_of(one) == id_of(other)
         assert (names_of(one), maker_of(one)) == (names_of(other), maker_of(other))
     assert _summed(ours.facts) == _summed(theirs.facts)
     _same_documents(ours.facts, theirs.facts)
