@@ -6,7 +6,7 @@ In: facts in the order they came. Out: what became of each. Not here: how a bulk
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple, Protocol
 
@@ -14,12 +14,13 @@ from timeline.domain import Stored
 from timeline.errors import StoreUnavailable
 from timeline.ingest.identity import variant_id
 from timeline.storable import Storable, id_of
-from timeline.store.elasticsearch.document import Line, days_of
+from timeline.store.elasticsearch.document import Line, days_of, parts
 from timeline.store.port import ItemReport
 
 BULK_BYTES: Final = 3_000_000
 UNDER_WAY: Final = 2  # bulks of one process at a time
-MADE_TOGETHER: Final = 500  # facts: a third of a bulk
+MADE_TOGETHER: Final = 500  # facts: a quarter of a bulk, usually
+PIECE: Final = 1_000_000  # bytes that a bulk grows by
 
 
 class Known(NamedTuple):
@@ -88,10 +89,8 @@ class Batch:
         places: list[int] = []
         lines: list[Line] = []
         size = 0
-        for start in range(0, len(news), MADE_TOGETHER):
-            part = self._taken(news[start : start + MADE_TOGETHER])
-            places += [place for place, _ in part]
-            made = [line for _, line in part]
+        for placed, made in self._pieces(news):
+            places += placed
             lines += made
             size += sum([len(line.data) for line in made])
             if size >= BULK_BYTES:
@@ -105,6 +104,15 @@ class Batch:
         if there:
             self._known |= self._writer.known([self._ids[place] for place in there])
         return sorted(there + later)
+
+    def _pieces(self, news: list[int]) -> Iterator[tuple[list[int], list[Line]]]:
+        """The lines that can be sent, with their places; heavier than ``PIECE`` only where one line is."""
+        for start in range(0, len(news), MADE_TOGETHER):
+            taken = self._taken(news[start : start + MADE_TOGETHER])
+            places, lines = [place for place, _ in taken], [line for _, line in taken]
+            whole = sum([len(line.data) for line in lines]) <= PIECE
+            for part in [slice(None)] if whole else parts(lines, PIECE):
+                yield places[part], lines[part]
 
     def _told_apart(self, waiting: list[int]) -> tuple[list[int], list[int]]:
         """The first place of each id that is not known, and the other places."""
