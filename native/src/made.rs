@@ -154,8 +154,8 @@ impl Made {
     ) -> PyResult<(usize, i64, bool, Bound<'py, PyList>)> {
         let (mut count, mut until, mut sampled) = (0, i64::MIN, false);
         let (mut known, names) = (AHashSet::new(), PyList::empty(py));
-        for fact in facts.iter().skip(start) {
-            let Ok(fact) = fact.cast_into::<Made>() else { break };
+        for place in start..facts.len() {
+            let Ok(fact) = facts.get_item(place)?.cast_into::<Made>() else { break };
             let fact = fact.get();
             if !fact.shared.is(&self.shared) {
                 break;
