@@ -37,10 +37,10 @@ def number(value: int) -> int | str:
 
 def value_json(value: Value) -> Any:
     """Any attribute value or body, in the notation of this module."""
+    if isinstance(value, str):  # first: most are
+        return text(value)
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        return text(value)
     if isinstance(value, int):
         return number(value)
     if isinstance(value, float):

@@ -125,7 +125,7 @@ def format_ns(ns: int) -> str:
     """RFC 3339 with nanoseconds: ``2026-11-21T18:15:09.758123400Z``; total over every int."""
     seconds, rest = divmod(ns, SECOND)
     day = _day_of(seconds)
-    return f"{ns} ns" if day is None else f"{day:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{ns} ns" if day is None else f"{day.isoformat()[:19]}.{rest:09d}Z"
 
 
 def format_clock(ns: int) -> str:
