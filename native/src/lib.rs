@@ -28,10 +28,9 @@ fn plain(spans: &Bound<'_, PyList>, attributes: &Bound<'_, PyList>) -> PyResult<
             && trace.iter().any(|byte| *byte != 0)
             && own.iter().any(|byte| *byte != 0)
     };
-    let parts = |whole: &wire::Whole<'_>| whole.links.len() + whole.notes.len() <= maker::MAX_PARTS;
     for raw in spans.iter() {
         let raw = raw.cast_into::<PyBytes>()?;
-        if !wire::span(raw.as_bytes()).is_some_and(|whole| ids(&whole.span) && parts(&whole)) {
+        if !wire::span(raw.as_bytes()).is_some_and(|whole| ids(&whole.span)) {
             return Ok(false);
         }
     }

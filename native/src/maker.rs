@@ -20,8 +20,6 @@ const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "produc
 const STATUSES: [&str; 3] = ["unset", "ok", "error"];
 const FIRST_NS: u64 = 946_684_800_000_000_000; // as timeline.ingest.identity has them
 const LAST_NS: u64 = 4_102_444_800_000_000_000;
-const MAX_ATTRIBUTES: usize = 64;
-pub const MAX_PARTS: usize = 64; // links and annotations
 const MAX_NAME: usize = 199;
 const MAX_KNOWN: usize = 4_096;
 const MAX_ENTITY: usize = 1024; // characters
@@ -189,11 +187,8 @@ impl Maker {
         Ok(Some(Known { span, kind, status, attributes, links, notes, promoted, subjects, context }))
     }
 
-    /// The attributes with what their keys mean; `None` where there are many, or one comes twice.
+    /// The attributes with what their keys mean; `None` where one comes twice.
     fn attributes<'a>(&mut self, py: Python<'_>, pairs: Pairs<'a>) -> PyResult<Option<Vec<Attribute<'a>>>> {
-        if pairs.len() > MAX_ATTRIBUTES {
-            return Ok(None);
-        }
         let mut made: Vec<Attribute<'a>> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             let Some(key) = self.keys.get(py, name)? else { return Ok(None) };
@@ -326,7 +321,6 @@ fn usual(whole: &Whole<'_>) -> bool {
         && usable(span.end)
         && span.kind < KINDS.len() as u64
         && span.status < STATUSES.len() as u64
-        && whole.links.len() + whole.notes.len() <= MAX_PARTS
 }
 
 /// Whether a span has a parent.

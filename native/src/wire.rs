@@ -1,6 +1,9 @@
 //! A protobuf message, field by field. Whatever is not plain ends the reading with `None`: the caller then
 //! leaves the whole span to the reader that knows every case.
 
+const MAX_PAIRS: usize = 64; // attributes of a span, a link or an annotation
+const MAX_PARTS: usize = 64; // links and annotations of a span, together
+
 /// One field: its number and what stands there.
 pub enum Field<'a> {
     Varint(u64),
@@ -159,7 +162,8 @@ pub fn span(raw: &[u8]) -> Option<Whole<'_>> {
     let mut message = Message(raw);
     while !message.ended() {
         match message.next()? {
-            (9, Field::Bytes(found)) => whole.pairs.push(attribute(found)?),
+            (9, Field::Bytes(found)) => pair(&mut whole.pairs, found)?,
+            (11 | 13, _) if whole.notes.len() + whole.links.len() == MAX_PARTS => return None,
             (11, Field::Bytes(found)) => whole.notes.push(note(found)?),
             (13, Field::Bytes(found)) => whole.links.push(link(found)?),
             (number, field) => {
@@ -198,6 +202,15 @@ impl Seen {
     }
 }
 
+/// One attribute more, where there are few: what is sent must not decide how much memory this takes.
+fn pair<'a>(pairs: &mut Pairs<'a>, raw: &'a [u8]) -> Option<()> {
+    if pairs.len() == MAX_PAIRS {
+        return None;
+    }
+    pairs.push(attribute(raw)?);
+    Some(())
+}
+
 fn text(raw: &[u8]) -> Option<&str> {
     std::str::from_utf8(raw).ok()
 }
@@ -230,7 +243,7 @@ fn link(raw: &[u8]) -> Option<(Link<'_>, Pairs<'_>)> {
             (1, Field::Bytes(found)) => link.trace_id = found,
             (2, Field::Bytes(found)) => link.span_id = found,
             (3, Field::Bytes(found)) => link.state = text(found)?,
-            (4, Field::Bytes(found)) => pairs.push(attribute(found)?),
+            (4, Field::Bytes(found)) => pair(&mut pairs, found)?,
             (5, Field::Varint(0)) => {}
             (6, Field::Fixed32(found)) => link.flags = found,
             _ => return None,
@@ -250,7 +263,7 @@ fn note(raw: &[u8]) -> Option<(Note<'_>, Pairs<'_>)> {
         match (number, field) {
             (1, Field::Fixed64(found)) => note.at = found,
             (2, Field::Bytes(found)) => note.name = text(found)?,
-            (3, Field::Bytes(found)) => pairs.push(attribute(found)?),
+            (3, Field::Bytes(found)) => pair(&mut pairs, found)?,
             (4, Field::Varint(0)) => {}
             _ => return None,
         }

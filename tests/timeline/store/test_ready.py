@@ -264,6 +264,23 @@ def test_what_is_not_plain_goes_the_other_way_alone() -> None:
     assert 2 == _agree(accepted)
 
 
+@pytest.mark.parametrize(("attributes", "links", "notes"), [(64, 0, 0), (0, 64, 0), (0, 0, 64), (0, 32, 32)])
+def test_a_span_of_very_many_parts_goes_the_other_way(attributes: int, links: int, notes: int) -> None:
+    span = Span(trace_id=b"t" * 16, span_id=b"spanspan", start_time_unix_nano=NOW, end_time_unix_nano=NOW)
+    for place in range(attributes):
+        span.attributes.add(key=f"key {place}", value=AnyValue(int_value=place))
+    for _ in range(links):
+        span.links.add(trace_id=b"l" * 16, span_id=b"linklink")
+    for place in range(notes):
+        span.events.add(name=f"note {place}", time_unix_nano=NOW)
+    assert 1 == _agree(_accepted(_body([span], [], ""), 1))
+    if attributes:
+        span.attributes.add(key="more", value=AnyValue(bool_value=True))
+    else:
+        span.events.add(name="more", time_unix_nano=NOW)
+    assert 0 == _agree(_accepted(_body([span], [], ""), 1))
+
+
 def test_a_request_that_is_none_of_ours_goes_the_other_way() -> None:
     spans = [Span(trace_id=b"t" * 16, span_id=b"spanspan", start_time_unix_nano=NOW, end_time_unix_nano=NOW)]
     halved = Accepted(
