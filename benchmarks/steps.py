@@ -10,6 +10,8 @@ from benchmarks.corpus import PER_REQUEST, accepted, requests
 from timeline.ingest.decode import decode, inspect
 from timeline.ingest.entities import Rules
 from timeline.search.fact_tokens import fact_tokens
+from timeline.store.codec import Codec, Packer
+from timeline.store.elasticsearch.document import prepare
 from timeline.store.packing import pack
 from timeline.store.ready import make, plain
 
@@ -39,9 +41,37 @@ def measure() -> dict[str, float]:
         step("judge at the door, natively", lambda: [inspect(one, plain=plain) for one in taken])
     step("judge at the door", lambda: [inspect(one) for one in taken])
     if make is not None:
-        step("decode and normalise, natively", lambda: [decode(one, rules, make=make) for one in taken])
+        ready = step(
+            "decode and normalise, natively", lambda: [decode(one, rules, make=make) for one in taken]
+        )
+        packer = _packer()
+        step("lines for Elasticsearch, natively", lambda: [prepare(one.facts, "x", packer) for one in ready])
     decoded = step("decode and normalise", lambda: [decode(one, rules) for one in taken])
     facts = [stored for one in decoded for stored in one.facts]
     step("tokens", lambda: [fact_tokens(stored) for stored in facts])
     step("pack", lambda: [pack(stored) for stored in facts])
+    packer = _packer()
+    step("lines for Elasticsearch, tokens and packing included", lambda: prepare(facts, "x", packer))
     return figures
+
+
+class _Shelf(dict[int, bytes]):
+    """Dictionaries in memory."""
+
+    remedy = ""
+
+    def numbers(self) -> list[int]:
+        return list(self)
+
+    def load(self, number: int) -> bytes | None:
+        return self.get(number)
+
+    def keep(self, number: int, data: bytes) -> bool:
+        self[number] = data
+        return True
+
+
+def _packer() -> Packer:
+    packer = Packer(Codec(_Shelf()))
+    packer.start()
+    return packer
