@@ -19,6 +19,7 @@ from examples.matchday.record import rfc3339
 from examples.matchday.send import Door, send_all
 from tests.faults.cluster import Mortal
 from tests.node.harness import RunningNode, until
+from timeline.search.times import format_ns
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
 # long enough ago for every fact to come late: on a busy machine the second node gets its own a minute after the first
@@ -147,16 +148,18 @@ def test_exports_hold_the_same_facts(two: Two) -> None:
     assert found[0] == found[1]
 
 
-def _summed_up(node: RunningNode) -> bool:
-    """Whether the summaries have come up with all facts."""
-    paid = node.get("/api/v1/entities/bet?reached=PayoutCompleted&limit=1")["total"]
+def _summed_up(node: RunningNode, sent: int) -> bool:
+    """Whether the summaries hold all that was sent before ``sent`` (ns)."""
+    paid = node.get("/api/v1/entities/bet?reached=PayoutCompleted&limit=1")
     stuck = node.get("/api/v1/entities/bet?reached=BetSettled&missing=PayoutCompleted")["total"]
-    return (story.PAID, story.BETS - story.PAID) == (paid, stuck)
+    up_to: str = paid["coverage"]["up_to"]
+    return up_to > format_ns(sent) and (story.PAID, story.BETS - story.PAID) == (paid["total"], stuck)
 
 
 def test_cohorts_are_the_same(two: Two) -> None:
+    sent = time.time_ns()
     for node in two:
-        until(partial(_summed_up, node), what="997 paid bets and three that are not")
+        until(partial(_summed_up, node, sent), what="997 paid bets and three that are not")
     for asked in COHORTS:
         answer = _equal(two, f"/api/v1/entities/bet?{urlencode(asked)}")
         assert ("BetPlaced" in asked["reached"]) != bool(answer["entities"])
