@@ -74,9 +74,12 @@ def test_a_killed_worker_forgets_no_entity(node: RunningNode) -> None:
 def test_on_match_day_997_bets_were_paid_and_the_three_others_are_named(node: RunningNode) -> None:
     send_all(record(Clock.ending(time.time_ns())), Door(node.receiver))
     node.drained()
+    until(
+        lambda: _stuck(node, "bet", reached="PayoutCompleted", limit="1")["total"] == 997,
+        what="997 bets that were paid",
+    )
     answer = _until_stuck(node, "bet", *HANGING, reached="BetSettled", missing="PayoutCompleted")
     assert 3 == answer["total"]
-    assert 997 == _stuck(node, "bet", reached="PayoutCompleted", limit="1")["total"]
     assert all(one["current"] for one in answer["entities"])
 
 
