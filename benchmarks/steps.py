@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from benchmarks.corpus import PER_REQUEST, accepted, requests
+from tests.timeline.store.memory import Memory
 from timeline.ingest.decode import decode, inspect
 from timeline.ingest.entities import Rules
 from timeline.search.fact_tokens import fact_tokens
@@ -55,23 +56,7 @@ def measure() -> dict[str, float]:
     return figures
 
 
-class _Shelf(dict[int, bytes]):
-    """Dictionaries in memory."""
-
-    remedy = ""
-
-    def numbers(self) -> list[int]:
-        return list(self)
-
-    def load(self, number: int) -> bytes | None:
-        return self.get(number)
-
-    def keep(self, number: int, data: bytes) -> bool:
-        self[number] = data
-        return True
-
-
 def _packer() -> Packer:
-    packer = Packer(Codec(_Shelf()))
+    packer = Packer(Codec(Memory()))
     packer.start()
     return packer

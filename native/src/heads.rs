@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::made::Made;
+use crate::tokens::four;
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const END: &[u8] = b"\"}\n";
@@ -110,23 +111,11 @@ fn line(py: Python<'_>, head: &Head, blob: &[u8]) -> PyResult<Line> {
     let end = text.len() + blob.len().div_ceil(3) * 4;
     let data = PyBytes::new_with(py, end + END.len(), |out| {
         out[..text.len()].copy_from_slice(text);
-        base64(&mut out[text.len()..end], blob);
+        for (to, three) in out[text.len()..end].chunks_exact_mut(4).zip(blob.chunks(3)) {
+            to.copy_from_slice(&four(STANDARD, three));
+        }
         out[end..].copy_from_slice(END);
         Ok(())
     })?;
     Ok(Line { stored: head.fact.clone_ref(py), day: head.day.clone_ref(py), data: data.unbind() })
-}
-
-/// Standard base64 with padding (RFC 4648 section 4).
-fn base64(out: &mut [u8], raw: &[u8]) {
-    for (four, three) in out.chunks_exact_mut(4).zip(raw.chunks(3)) {
-        let at = |place: usize| u32::from(three.get(place).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for (place, digit) in four.iter_mut().enumerate() {
-            *digit = STANDARD[(bits >> (18 - 6 * place)) as usize & 63];
-        }
-        for digit in &mut four[three.len() + 1..] {
-            *digit = b'=';
-        }
-    }
 }

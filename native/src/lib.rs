@@ -48,8 +48,6 @@ fn throughline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(plain, module)?)?;
     module.add_class::<maker::Maker>()?;
     module.add_class::<lines::Lines>()?;
-    module.add_class::<heads::Heads>()?;
-    module.add_class::<heads::Line>()?;
     module.add_class::<made::Shared>()?;
     module.add_class::<made::Made>()
 }

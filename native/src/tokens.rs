@@ -50,11 +50,23 @@ pub fn bare(out: &mut String, text: &str) {
 /// base64url of bytes, whose number is a multiple of three.
 pub fn base64(out: &mut String, raw: &[u8]) {
     for three in raw.chunks_exact(3) {
-        let number = usize::from(three[0]) << 16 | usize::from(three[1]) << 8 | usize::from(three[2]);
-        for shift in [18, 12, 6, 0] {
-            out.push(char::from(URL[number >> shift & 63]));
-        }
+        out.extend(four(URL, three).map(char::from));
     }
+}
+
+/// One to three bytes as four digits of base64, padded (RFC 4648 section 4).
+pub fn four(digits: &[u8; 64], three: &[u8]) -> [u8; 4] {
+    let at = |place: usize| usize::from(three.get(place).copied().unwrap_or(0));
+    let bits = at(0) << 16 | at(1) << 8 | at(2);
+    std::array::from_fn(
+        |place| {
+            if place > three.len() {
+                b'='
+            } else {
+                digits[bits >> (18 - 6 * place) & 63]
+            }
+        },
+    )
 }
 
 /// Lower-case hexadecimal digits.

@@ -154,7 +154,7 @@ class RunningNode:
                 return None
 
         try:
-            return until(answer, seconds=60, what=f"an answer to {path}")[0]
+            return until(answer, seconds=20, what=f"an answer to {path}")[0]
         except AssertionError as error:
             raise AssertionError(f"{error}: {said}") from error
 

@@ -80,6 +80,7 @@ def test_on_match_day_997_bets_were_paid_and_the_three_others_are_named(node: Ru
     )
     answer = _until_stuck(node, "bet", *HANGING, reached="BetSettled", missing="PayoutCompleted")
     assert 3 == answer["total"]
+    assert 997 == _stuck(node, "bet", reached="PayoutCompleted", limit="1")["total"]
     assert all(one["current"] for one in answer["entities"])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from tests.timeline.store.memory import Memory
 from timeline.domain import Stored
 from timeline.ingest.request import Decoded
 from timeline.storable import Storable, id_of, maker_of, names_of, runs
@@ -53,7 +54,7 @@ def _lines(facts: Sequence[Storable]) -> list[document.Line | str]:
 
 
 def _packer() -> Packer:
-    packer = Packer(Codec(_NoShelf()))
+    packer = Packer(Codec(Memory()))
     packer.start()
     return packer
 
@@ -68,18 +69,3 @@ def _summed(facts: list[Storable]) -> list[Any]:
         sampled = any(run.sampled for run in every)
         found.append((maker, sum(run.size for run in every), max(ends, default=None), sampled, [*names]))
     return found
-
-
-class _NoShelf:
-    """No dictionaries, and no room for any."""
-
-    remedy = ""
-
-    def numbers(self) -> list[int]:
-        return []
-
-    def load(self, number: int) -> bytes | None:
-        return None
-
-    def keep(self, number: int, data: bytes) -> bool:
-        return False

@@ -5,33 +5,13 @@ import itertools
 import pytest
 
 from tests import builders as b
+from tests.timeline.store.memory import Memory
 from timeline.domain import SpanRef, Stored
 from timeline.errors import StoreUnavailable
 from timeline.store.codec import MAX_DICTIONARIES, Codec, Packer
 from timeline.store.packing import pack, unpack
 
 TIMES = [None, 0, 1, -1, b.NOW, b.NOW + 1, (1 << 62), (1 << 63) - 1, -(1 << 63), (1 << 64) - 1]
-
-
-class Memory:
-    """A shelf in memory."""
-
-    remedy = "learn it by heart"
-
-    def __init__(self) -> None:
-        self.data: dict[int, bytes] = {}
-
-    def numbers(self) -> list[int]:
-        """The dictionaries there are."""
-        return sorted(self.data)
-
-    def load(self, number: int) -> bytes | None:
-        """One of them."""
-        return self.data.get(number)
-
-    def keep(self, number: int, data: bytes) -> bool:
-        """Keep one, unless the number is taken."""
-        return self.data.setdefault(number, data) is data
 
 
 def again(stored: Stored) -> Stored:

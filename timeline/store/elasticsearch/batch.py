@@ -167,12 +167,12 @@ class Batch:
         sending: dict[str, tuple[int, Line]] = {}
         repeats: list[tuple[int, str]] = []
         for place in open_:
-            stored = self._facts[place]
-            known = self._known.get(stored.receipt.id)
+            stored, fact_id = self._facts[place], self._ids[place]
+            known = self._known.get(fact_id)
             if known is None:  # the first of its id was refused, or has expired meanwhile
                 again.append(place)
             elif known.content == stored.receipt.content:
-                repeats.append((place, stored.receipt.id))
+                repeats.append((place, fact_id))
             else:
                 own = variant_id(stored)
                 if own not in self._known and own not in sending:
