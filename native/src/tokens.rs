@@ -101,8 +101,12 @@ pub fn repr(out: &mut String, number: f64) {
     let mut shortest = format!("{number:e}");
     let count = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
     if count >= 16 {
-        // half way between two of them Python takes the even one, as the exact form does
-        shortest = format!("{number:.*e}", count - 1);
+        // half way between two of them Python takes the even one, as the exact form does; but that may be
+        // another number: below a power of two the next one is only half as far
+        let exact = format!("{number:.*e}", count - 1);
+        if exact.parse() == Ok(number) {
+            shortest = exact;
+        }
     }
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

@@ -233,15 +233,18 @@ def test_both_ways_agree_on_damaged_bytes(span: Span, chance: random.Random) -> 
 
 
 def test_numbers_half_way_between_the_shortest_they_could_be_written_as_are_written_alike() -> None:
-    found = [
-        KeyValue(key=f"n{place}", value=AnyValue(double_value=sign * whole / (1 << shift)))
-        for place, (sign, whole, shift) in enumerate(
-            ((-1, 5_242_896, 21), (-1, 163_841, 16), (1, 2**54 - 3, 3), (1, 11_258_999_068_426_245, 4))
-        )
-    ] + [KeyValue(key="half", value=AnyValue(double_value=-2.50000762939453125))]
-    span = Span(trace_id=b"t" * 16, span_id=b"spanspan", attributes=found)
-    span.start_time_unix_nano = span.end_time_unix_nano = NOW
-    assert 1 == _agree(_accepted(_body([span], [], "lib"), 1))
+    half = [-5_242_896 / 2**21, -163_841 / 2**16, (2**54 - 3) / 8, 11_258_999_068_426_245 / 16]
+    powers = [2.0**exponent for exponent in range(-1074, 1024)]
+    beside = [math.nextafter(power, way) for power in powers for way in (0, math.inf)]
+    numbers = [number for number in (*half, *powers, *beside) if math.isfinite(number)]
+    spans = []
+    for first in range(0, len(numbers), 50):
+        span = Span(trace_id=b"t" * 16, span_id=b"span%04d" % len(spans))
+        span.start_time_unix_nano = span.end_time_unix_nano = NOW
+        for place, number in enumerate(numbers[first : first + 50]):
+            span.attributes.add(key=f"n{place}", value=AnyValue(double_value=number))
+        spans.append(span)
+    assert len(spans) == _agree(_accepted(_body(spans, [], "lib"), len(spans)))
 
 
 def test_traffic_as_it_comes_goes_the_native_way() -> None:
