@@ -123,7 +123,8 @@ class CoverageReader:
         return self.gather(window, workspace).coverage
 
     def held(self, workspace: str) -> Window:
-        """From the earliest moment that an answer can be given for, open to the end."""
+        """Everything an answer can be given for: from the retention edge, or from where recording or a
+        declaration began, open to the end."""
         evidence = self.gather(Window(), workspace).evidence
         begun = [start for start, _ in evidence.complete]
         if evidence.recorded_since is not None:

@@ -160,10 +160,8 @@ class Desk:
     def seen(
         self, ids: Sequence[str], window: Window | None = None, *, workspace: str = "main"
     ) -> SeenAnswer:
-        """A verdict per id."""
-        return Sightings(self._store, self._coverage, self._asking).seen(
-            ids, window or self.held(workspace), workspace=workspace
-        )
+        """A verdict per id; without a window over all that is stored."""
+        return Sightings(self._store, self._coverage, self._asking).seen(ids, window, workspace=workspace)
 
     @_asking
     def flows(self, window: Window, *, workspace: str = "main") -> FlowsAnswer:
@@ -204,8 +202,3 @@ class Desk:
     def coverage(self, window: Window, *, workspace: str = "main") -> Coverage:
         """What answers over a range rest on now."""
         return self._coverage.read(window, workspace)
-
-    def held(self, workspace: str = "main") -> Window:
-        """Everything an answer can be given for: from the retention edge, or from where
-        recording or a declaration began, to now."""
-        return self._coverage.held(workspace)

@@ -23,12 +23,18 @@ class Sightings:
         self._asking = asking
         self._coverage = coverage
 
-    def seen(self, ids: Sequence[str], window: Window, *, workspace: str = "main") -> SeenAnswer:
+    def seen(self, ids: Sequence[str], window: Window | None, *, workspace: str = "main") -> SeenAnswer:
         """A verdict per id, in the order given; repeated ids are judged once. A range is asked on
-        either clock: what was sent in afterwards carries an older time of its own."""
-        if window.on == "event":
-            window = msgspec.structs.replace(window, on="either")
-        gathered = self._coverage.gather(window, workspace)
+        either clock: what was sent in afterwards carries an older time of its own. Without one all that
+        is stored is looked through, and "not seen" is judged by what an answer can be given for: a store
+        may hold more than this database knows of."""
+        if window is None:
+            window, judged = Window(), self._coverage.held(workspace)
+        else:
+            window = judged = msgspec.structs.replace(
+                window, on="either" if window.on == "event" else window.on
+            )
+        gathered = self._coverage.gather(judged, workspace)
         unique = list(dict.fromkeys(ids))
         asking = self._asking(workspace)
         found = self._store.sightings(

@@ -70,7 +70,7 @@ def seen(request: HttpRequest) -> HttpResponse:
     if not ids:
         return render(request, "timeline/seen.html", page)
     reading = wiring.reading()
-    window = reading.held() if chosen == "all" else window_of({"range": chosen})
+    window = None if chosen == "all" else window_of({"range": chosen})
     answer = reading.seen(ids, window)
     take = request.POST.get("take", "")
     if take in ("csv", "json"):
