@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import secrets
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from tests.faults.cluster import Mortal
 from tests.node.harness import RunningNode, until
 from timeline.search.times import format_ns
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
 # long enough ago for every fact to come late: on a busy machine the second node gets its own a minute after the first
 NOW = time.time_ns() - 5 * story.MINUTE
 RANGE = urlencode({"from": rfc3339(NOW - 7 * story.DAY), "to": rfc3339(NOW)})
@@ -54,7 +55,8 @@ Two = tuple[RunningNode, RunningNode]
 @pytest.fixture(scope="module")
 def two(elasticsearch: Mortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     """Two nodes with the same history, drained."""
-    url = f"elasticsearch://127.0.0.1:{elasticsearch.port}/matchday"
+    # a name of its own: a second try must not find what the first has sent
+    url = f"elasticsearch://127.0.0.1:{elasticsearch.port}/matchday-{secrets.token_hex(4)}"
     nodes = (
         RunningNode(tmp_path_factory.mktemp("embedded")),
         RunningNode(tmp_path_factory.mktemp("cluster"), THROUGHLINE_STORE_URL=url),
@@ -64,8 +66,8 @@ def two(elasticsearch: Mortal, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for node in nodes:
             node.start()
             facts = send_all(book, Door(node.receiver))
-            node.drained()
-            until(partial(_holds, node, facts), what=f"{facts} facts")
+            node.drained(seconds=300)
+            until(partial(_holds, node, facts), seconds=300, what=f"{facts} facts")
         yield nodes
     finally:
         for node in nodes:

@@ -58,6 +58,18 @@ def test_f02_a_slow_elasticsearch_gets_no_storm_of_the_same_facts(bench: Bench) 
     assert bench.resent(ledger) < 0.2
 
 
+def test_f02_of_a_slow_elasticsearch_an_answer_of_many_requests_is_waited_for(bench: Bench) -> None:
+    ledger = bench.ledger("f02-steady")
+    ledger.send(3)
+    bench.node.searchable()
+    fact = bench.node.get("/api/v1/search?q=service:f02-steady&range=1h")["facts"][0]["id"]
+    ask(bench.node, f"/api/v1/facts/{fact}")  # whatever is remembered for a while
+    bench.proxy.fault(troubles.slow(2.4))
+    said = ask(bench.node, f"/api/v1/facts/{fact}")
+    bench.proxy.heal()
+    assert (200, True) == (said.status, 5 < said.took < 20), said
+
+
 def test_f02_a_silent_elasticsearch_holds_a_reader_for_five_seconds_in_all(bench: Bench) -> None:
     ledger = bench.ledger("f02-silent")
     with watching(bench.node) as watch:

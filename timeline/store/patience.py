@@ -10,38 +10,50 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-_left: ContextVar[list[float] | None] = ContextVar("patience", default=None)
+
+@dataclass(slots=True)
+class _Limit:
+    """Seconds: of waiting in all, what is left of it, and what may be given back for answers."""
+
+    whole: float
+    left: float
+    spare: float
+
+
+_limit: ContextVar[_Limit | None] = ContextVar("patience", default=None)
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
-    """What is asked inside waits for so many seconds in all.
+def patience(seconds: float, *, spare: float = 0.0) -> Iterator[None]:
+    """What is asked inside waits for so many seconds in all; with ``spare``, so many more for answers that came:
+    a large question to a slow store gets on, and a silent one is given up as soon as before.
 
     Inside another limit no longer than that one has left, and what is waited counts there, too.
     """
-    around, most = _left.get(), left()
-    limit = seconds if most is None else min(seconds, most)
-    inner = [limit, limit]
-    token = _left.set(inner)
+    around, most = _limit.get(), left()
+    whole = seconds if most is None else min(seconds, most)
+    inner = _Limit(whole, whole, spare)
+    token = _limit.set(inner)
     try:
         yield
     finally:
-        _left.reset(token)
+        _limit.reset(token)
         if around is not None:
-            around[0] -= inner[1] - inner[0]
+            around.left -= inner.whole - inner.left
 
 
 def left() -> float | None:
     """Seconds that may still be waited, 0 at least; ``None`` where nobody set a limit."""
-    limit = _left.get()
-    return None if limit is None else max(limit[0], 0.0)
+    limit = _limit.get()
+    return None if limit is None else max(limit.left, 0.0)
 
 
 def spent() -> float:
     """Seconds of the limit that are gone; 0 where nobody set one."""
-    limit = _left.get()
-    return 0.0 if limit is None else limit[1] - limit[0]
+    limit = _limit.get()
+    return 0.0 if limit is None else limit.whole - limit.left
 
 
 @contextmanager
@@ -51,16 +63,28 @@ def waiting() -> Iterator[None]:
     try:
         yield
     finally:
-        limit = _left.get()
+        limit = _limit.get()
         if limit is not None:
-            limit[0] -= time.monotonic() - began
+            limit.left -= time.monotonic() - began
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """As ``waiting``, for an answer: where it comes, the wait is given back, as far as there is spare time."""
+    began = time.monotonic()
+    with waiting():
+        yield
+    limit = _limit.get()
+    if limit is not None:
+        back = min(time.monotonic() - began, limit.spare)
+        limit.left, limit.spare = limit.left + back, limit.spare - back
 
 
 def renewed() -> None:
     """Wait as long again: a long answer has brought its next part."""
-    limit = _left.get()
+    limit = _limit.get()
     if limit is not None:
-        limit[0] = limit[1]
+        limit.left = limit.whole
 
 
 def rest(seconds: float) -> None:

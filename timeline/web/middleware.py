@@ -19,6 +19,7 @@ from timeline.web import problems
 
 _MOST = 9 << 20  # bytes of a form or an API body: 10,000 ids with room to spare
 WAITS = 5.0  # s that a question waits for the store in all
+STEADY = 15.0  # s that it waits beyond that for answers which come
 _PROBES = ("/healthz", "/readyz", "/metrics")  # asked all day long
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -78,7 +79,7 @@ class Patience:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass on, within the bound."""
-        with patience(WAITS):
+        with patience(WAITS, spare=STEADY):
             return self._get_response(request)
 
 

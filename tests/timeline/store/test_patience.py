@@ -1,10 +1,11 @@
 """A question waits for a store so long in all, and only waiting counts."""
 
 import time
+from contextlib import suppress
 
 import pytest
 
-from timeline.store.patience import left, patience, renewed, rest, spent, waiting
+from timeline.store.patience import asking, left, patience, renewed, rest, spent, waiting
 
 
 def test_nobody_waits_within_a_limit_that_nobody_set() -> None:
@@ -38,6 +39,24 @@ def test_a_limit_within_a_limit_is_no_longer_and_counts_in_both() -> None:
         assert 0.02 <= spent() < 5
         with patience(60.0):
             assert 5 < (left() or 0) <= 9.98
+    assert left() is None
+
+
+def test_waiting_for_an_answer_that_comes_is_given_back_within_a_bound() -> None:
+    with patience(10.0, spare=0.05):
+        with asking():
+            time.sleep(0.03)
+        assert 10.0 == pytest.approx(left(), abs=0.005)
+        with suppress(TimeoutError), asking():
+            time.sleep(0.02)
+            raise TimeoutError
+        assert (left() or 0) <= 9.98
+        before = spent()
+        with asking():
+            time.sleep(0.04)
+        assert before + 0.02 <= spent() < 5
+    with asking():
+        pass
     assert left() is None
 
 

@@ -23,7 +23,7 @@ from elastic_transport import BaseNode, Serializer
 
 from timeline.errors import BadQuery, StoreUnavailable, ThroughlineError
 from timeline.store.elasticsearch.address import Address
-from timeline.store.patience import left, rest, spent, waiting
+from timeline.store.patience import asking, left, rest, spent
 
 TIMEOUT: Final = 30.0  # s for one answer
 STEP: Final = 0.25  # s, in which a shorter wait for one is told
@@ -233,7 +233,7 @@ class Cluster:
             if limit is not None and limit < TIMEOUT:
                 client = self._hurried(math.ceil(limit / STEP))
             try:
-                with waiting():
+                with asking():
                     answer = client.perform_request(method, path, params=params, headers=headers, body=body)
             except elastic_transport.ConnectionError:
                 nodes -= 1
