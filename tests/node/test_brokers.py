@@ -62,10 +62,15 @@ def _ticks(node: RunningNode, broker: Server) -> None:
             found = database.execute("SELECT done FROM timeline_lease WHERE task = 'tidy n1'").fetchone()
         return bool(found and found[0])
 
-    until(done, what="a tick through the broker")
+    try:
+        until(done, seconds=200, what="a tick through the broker")
+    except AssertionError as error:
+        said = [node.log.read_text()[-4000:], broker.log()[-2000:]]
+        raise AssertionError("\n\n".join([str(error), *said])) from error
     app.close()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", [RabbitMQ, Redis])
 def test_a_broker_may_be_away_at_the_start_come_and_go_hang_and_be_full(
     kind: type[RabbitMQ | Redis], tmp_path: Path
