@@ -24,7 +24,9 @@ from timeline.ingest.entities import Rules
 from timeline.ingest.normalise import SOURCES
 from timeline.ingest.request import Accepted
 from timeline.search.fact_tokens import EXCEPTION
+from timeline.store.elasticsearch import document
 from timeline.store.ready import make, plain
+from timeline.store.tantivy import schema
 
 NOW = time.time_ns()
 RULES = Rules.default().extended(
@@ -245,6 +247,16 @@ def test_numbers_half_way_between_the_shortest_they_could_be_written_as_are_writ
             span.attributes.add(key=f"n{place}", value=AnyValue(double_value=number))
         spans.append(span)
     assert len(spans) == _agree(_accepted(_body(spans, [], "lib"), len(spans)))
+
+
+def test_a_span_without_words_is_written_alike_after_what_was_remembered_is_forgotten() -> None:
+    span = Span(trace_id=b"t" * 16, span_id=b"spanspan")
+    span.start_time_unix_nano = span.end_time_unix_nano = NOW
+    accepted = _accepted(_body([span], [], ""), 1)
+    _agree(accepted)
+    for texts in (document._known_texts, schema._known_texts):
+        texts.clear()
+    assert 1 == _agree(accepted)
 
 
 def test_traffic_as_it_comes_goes_the_native_way() -> None:

@@ -47,7 +47,7 @@ def _long_apart(tokens: str) -> tuple[str, str]:
     return " ".join(short), f'"long":{quoted(long)},'
 
 
-_known_texts: dict[str, str] = {"": ""}
+_known_texts: dict[str, str] = {}
 
 
 def _text(words: str) -> str:
@@ -57,7 +57,7 @@ def _text(words: str) -> str:
         text = wire(words)
         if any_long(text):
             text = " ".join(wire_word(word) for word in words.split(" "))
-        known = f'"text":{quoted(text)},'
+        known = f'"text":{quoted(text)},' if text else ""
         remember(_known_texts, words, known)
     return known
 

@@ -110,14 +110,14 @@ def draft(stored: Storable) -> Draft | ItemReport:
     return ItemReport(id=stored.receipt.id, outcome="refused", reason=made) if isinstance(made, str) else made
 
 
-_known_texts: dict[str, str] = {"": ""}
+_known_texts: dict[str, str] = {}
 
 
 def _text(words: str) -> str:
     """The words of a fact as a field, remembered: most spans say no more than their name."""
     known = _known_texts.get(words)
     if known is None:
-        known = f'"text":{quoted(words)},'
+        known = f'"text":{quoted(words)},' if words else ""
         remember(_known_texts, words, known)
     return known
 
