@@ -16,7 +16,10 @@ _ABOUT: Final = (
     "Frequent restarts detected",  # what comes of it
     "beat: Connection error",
 )
-_PERHAPS: Final = "beat raised exception"  # said of any error that ends beat
+_PERHAPS: Final = (
+    "beat raised exception",  # said of any error that ends beat
+    "Message Error",  # and of any for which a tick was not sent
+)
 _CLIENTS: Final = {"kombu", "amqp", "redis"}
 _LOGIN: Final = ("ACCESS_REFUSED", "NOT_ALLOWED", "WRONGPASS", "NOAUTH", "invalid username-password")
 
@@ -49,7 +52,10 @@ class SaidOnce(logging.Filter):
 
 
 def _of_broker(error: BaseException | None) -> bool:
-    """Whether a broker's client raised it, or a socket; an error about a file names the file."""
+    """Whether a broker's client raised it, or a socket, or what it was raised for; an error about a file
+    names the file."""
     if isinstance(error, OSError):
         return error.filename is None
-    return any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__)
+    if any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__):
+        return True
+    return error is not None and _of_broker(error.__cause__ or error.__context__)

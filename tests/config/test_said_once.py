@@ -7,6 +7,7 @@ import amqp
 import kombu.exceptions
 import pytest
 import redis
+from celery.beat import SchedulingError
 
 from config.said_once import SaidOnce
 
@@ -73,6 +74,16 @@ def test_a_refused_login_of_the_clock_is_one_line_too(said: SaidOnce, kind: type
     assert said.filter(record)
     assert record.exc_info is None
     assert "user, password and vhost" in record.getMessage()
+
+
+def test_a_tick_that_a_broker_did_not_take_is_one_line_without_its_stack(said: SaidOnce) -> None:
+    error = SchedulingError("Couldn't apply scheduled task watch: timed out")
+    error.__context__ = kombu.exceptions.OperationalError("timed out")
+    record = _record("Message Error: %s\n%s", error, ["a stack"], error=error)
+    assert said.filter(record)
+    assert record.exc_info is None
+    assert "watch: timed out -- nothing is lost; check that the broker" in record.getMessage()
+    assert "stack" not in record.getMessage()
 
 
 @pytest.mark.parametrize(
