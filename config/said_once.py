@@ -52,10 +52,10 @@ class SaidOnce(logging.Filter):
 
 
 def _of_broker(error: BaseException | None) -> bool:
-    """Whether a broker's client raised it, or a socket, or what it was raised for; an error about a file
-    names the file."""
+    """Whether a broker's client raised it, or a socket; an error about a file names the file. Celery raises
+    one of its own for a tick that could not be sent."""
     if isinstance(error, OSError):
         return error.filename is None
-    if any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__):
-        return True
-    return error is not None and _of_broker(error.__cause__ or error.__context__)
+    if error is not None and type(error).__module__ == "celery.beat":
+        return _of_broker(error.__context__)
+    return any(kind.__module__.partition(".")[0] in _CLIENTS for kind in type(error).__mro__)

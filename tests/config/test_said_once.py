@@ -86,6 +86,15 @@ def test_a_tick_that_a_broker_did_not_take_is_one_line_without_its_stack(said: S
     assert "stack" not in record.getMessage()
 
 
+def test_an_error_of_ours_that_came_while_a_broker_failed_keeps_its_stack(said: SaidOnce) -> None:
+    error = KeyError("no such task")
+    error.__context__ = kombu.exceptions.OperationalError("timed out")
+    for _ in range(2):
+        record = _record(BEAT, "class", "...", error=error)
+        assert said.filter(record)
+        assert error is (record.exc_info and record.exc_info[1])
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

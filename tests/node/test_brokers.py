@@ -63,7 +63,7 @@ def _ticks(node: RunningNode, broker: Server) -> None:
         return bool(found and found[0])
 
     try:
-        until(done, seconds=200, what="a tick through the broker")
+        until(done, what="a tick through the broker")
     except AssertionError as error:
         said = [node.log.read_text()[-4000:], broker.log()[-2000:]]
         raise AssertionError("\n\n".join([str(error), *said])) from error

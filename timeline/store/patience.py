@@ -71,12 +71,12 @@ def waiting() -> Iterator[None]:
 @contextmanager
 def asking() -> Iterator[None]:
     """As ``waiting``, for an answer: where it comes, the wait is given back, as far as there is spare time."""
-    began = time.monotonic()
+    before = spent()
     with waiting():
         yield
     limit = _limit.get()
     if limit is not None:
-        back = min(time.monotonic() - began, limit.spare)
+        back = min(spent() - before, limit.spare)
         limit.left, limit.spare = limit.left + back, limit.spare - back
 
 

@@ -18,7 +18,7 @@ from timeline.telemetry.figures import ANSWERED
 from timeline.web import problems
 
 _MOST = 9 << 20  # bytes of a form or an API body: 10,000 ids with room to spare
-WAITS = 5.0  # s that a question waits for the store in all
+WAITS = 5.0  # s that a question waits for a store which is silent, in all
 STEADY = 15.0  # s that it waits beyond that for answers which come
 _PROBES = ("/healthz", "/readyz", "/metrics")  # asked all day long
 _POLICY = (
