@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import threading
 import time
@@ -15,7 +14,6 @@ from tests.faults.watching import watching
 from tests.node.harness import RunningNode, until
 
 pytestmark = [pytest.mark.server]
-_tries = itertools.count(1)
 
 
 def _kill_workers(node: RunningNode, kills: int, seed: int, killed: list[float]) -> None:
@@ -39,7 +37,7 @@ def _kill_cluster(bench: Bench, kills: int, seed: int) -> None:
 
 
 def _die(bench: Bench, *, clusters: int, workers: int) -> None:
-    ledger = bench.ledger(f"kills-{clusters}-{next(_tries)}")  # a second try finds the facts of the first
+    ledger = bench.ledger(f"kills-{clusters}")
     killed: list[float] = []
     began = time.monotonic()
     with watching(bench.node) as watch:

@@ -19,9 +19,9 @@ def test_f01_while_elasticsearch_is_dead_all_is_taken_and_kept_and_it_drains_alo
             bench.storing(200)
             bench.cluster.kill()
             until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
-            said = ask(bench.node, "/api/v1/search?q=service:f01&range=1h")
+            said = ask(bench.node, f"/api/v1/search?q=service:{ledger.service}&range=1h")
             coverage = bench.backlog_said()
-            status, page = bench.browser.read("/search?q=service:f01")
+            status, page = bench.browser.read(f"/search?q=service:{ledger.service}")
             senders = bench.browser.read("/senders")
         bench.cluster.start()
         bench.quiet()
@@ -39,7 +39,7 @@ def test_f01_while_elasticsearch_is_dead_all_is_taken_and_kept_and_it_drains_alo
         in {line["topic"]: line["sentence"] for line in coverage["lines"]}["Inbox"]
     )
     bench.settled(ledger, watch)
-    answer = bench.node.get("/api/v1/search?q=service:f01&range=1h")
+    answer = bench.node.get(f"/api/v1/search?q=service:{ledger.service}&range=1h")
     assert ("seen", len(ledger.sent)) == (answer["verdict"], answer["total"]["value"])
 
 
@@ -62,7 +62,7 @@ def test_f02_of_a_slow_elasticsearch_an_answer_of_many_requests_is_waited_for(be
     ledger = bench.ledger("f02-steady")
     ledger.send(3)
     bench.node.searchable()
-    fact = bench.node.get("/api/v1/search?q=service:f02-steady&range=1h")["facts"][0]["id"]
+    fact = bench.node.get(f"/api/v1/search?q=service:{ledger.service}&range=1h")["facts"][0]["id"]
     ask(bench.node, f"/api/v1/facts/{fact}")  # whatever is remembered for a while
     bench.proxy.fault(troubles.slow(2.4))
     said = ask(bench.node, f"/api/v1/facts/{fact}")
@@ -77,7 +77,7 @@ def test_f02_a_silent_elasticsearch_holds_a_reader_for_five_seconds_in_all(bench
             bench.storing(200)
             bench.proxy.fault(troubles.black_hole)
             until(lambda: bench.tally()["inbox"] >= 500, what="a backlog")
-            said = ask(bench.node, "/api/v1/search?q=service:f02-silent&range=1h")
+            said = ask(bench.node, f"/api/v1/search?q=service:{ledger.service}&range=1h")
             trace = ask(bench.node, "/api/v1/traces/00000000000000000000000000000001")
             coverage = ask(bench.node, "/api/v1/coverage?range=1h")
         bench.proxy.heal()

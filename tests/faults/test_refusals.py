@@ -76,10 +76,10 @@ def test_f03_of_a_lost_shard_the_search_says_so_and_other_days_go_on(bench: Benc
             took = [_found_after(bench, ledger.send(1)[0]) for _ in range(5)]
             print("while a day is lost, a fact of today was found after", [round(one, 1) for one in took])
             assert sorted(took)[2] < 15
-            said = ask(bench.node, "/api/v1/search?q=service:f03&range=7d")
+            said = ask(bench.node, f"/api/v1/search?q=service:{ledger.service}&range=7d")
             nobody = ask(bench.node, "/api/v1/search?q=service:never-sent&range=7d")
             ready = ask(bench.node, "/readyz")
-            page = bench.browser.read("/search?q=service:f03&range=7d")
+            page = bench.browser.read(f"/search?q=service:{ledger.service}&range=7d")
         bench.proxy.heal()
         bench.quiet()
     assert (200, "seen", True) == (said.status, said.body["verdict"], bool(said.body["partial"])), said

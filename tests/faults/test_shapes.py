@@ -60,15 +60,15 @@ def test_f08_one_key_with_every_type_is_stored_as_it_was_sent(bench: Bench) -> N
         assert [name] == [fact["span_id"] for fact in bench.node.get(path)["facts"]]
 
 
-def _explode(bench: Bench, documents: int, keys: int, service: str) -> None:
-    ledger, dice = bench.ledger(service), random.Random(SEED)
+def _explode(bench: Bench, documents: int, keys: int, name: str) -> None:
+    ledger, dice = bench.ledger(name), random.Random(SEED)
     fields = _fields(bench)
     asked: list[tuple[str, str]] = []
     began = time.monotonic()
     with watching(bench.node, every=1.0) as watch:
         for start in range(0, documents, 50):
             some = [
-                {f"{service}.{start + n}.key{k}": f"v{dice.getrandbits(32)}" for k in range(keys)}
+                {f"{ledger.service}.{start + n}.key{k}": f"v{dice.getrandbits(32)}" for k in range(keys)}
                 for n in range(min(50, documents - start))
             ]
             names = ledger.send(len(some), attributes=some)
@@ -81,11 +81,11 @@ def _explode(bench: Bench, documents: int, keys: int, service: str) -> None:
     assert {index: now[index] for index in fields} == fields
     assert max(now.values()) < MOST_FIELDS
     bench.visible()
-    for name, question in dice.sample(asked, min(20, len(asked))):
+    for span_id, question in dice.sample(asked, min(20, len(asked))):
         answer = bench.node.get(f"/api/v1/search?q={quote(question)}&range=1h")
-        assert [name] == [fact["span_id"] for fact in answer["facts"]], question
+        assert [span_id] == [fact["span_id"] for fact in answer["facts"]], question
         known = bench.node.get(f"/api/v1/search?q={quote('has:' + question.partition(':')[0])}&range=1h")
-        assert [name] == [fact["span_id"] for fact in known["facts"]], question
+        assert [span_id] == [fact["span_id"] for fact in known["facts"]], question
 
 
 def test_f09_twenty_thousand_distinct_keys_add_no_field_and_are_all_found(bench: Bench) -> None:

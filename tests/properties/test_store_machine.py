@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -97,11 +96,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="throughline-machine-"))
+        # A thread of the engine may still make its lock file a moment after the index was closed.
+        self.folder = tempfile.TemporaryDirectory(prefix="throughline-machine-", ignore_cleanup_errors=True)
         self.pair = Pair(self._store())
 
     def _store(self) -> TantivyStore:
-        store = TantivyStore(self.folder / "index", writable=True)
+        store = TantivyStore(Path(self.folder.name) / "index", writable=True)
         store.prepare()
         return store
 
@@ -145,7 +145,7 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "pair"):
             self.pair.store.close()
-            shutil.rmtree(self.folder)
+            self.folder.cleanup()
 
 
 TestStoreMachine = StoreMachine.TestCase
