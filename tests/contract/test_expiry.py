@@ -79,7 +79,7 @@ def test_facts_that_come_while_others_expire_are_kept_and_none_comes_back(opened
 
 
 def _write(store: Store, facts: list[Stored]) -> list[ItemReport]:
-    """As the drain: what waits for a day that is being dropped is written again."""
+    """As the drain: what waits for a day that is being made or dropped is written again."""
     reports: list[ItemReport] = []
     while True:
         try:
@@ -104,7 +104,7 @@ def test_the_disk_is_freed_even_where_old_and_new_facts_arrived_together(store: 
     assert moment is not None
     random.Random(7).shuffle(facts)
     for start in range(0, len(facts), 3_000):
-        store.write(facts[start : start + 3_000])
+        _write(store, facts[start : start + 3_000])
     before = store.size()
     assert 24_000 == before["facts"]
     assert 16_000 == store.expire(moment)
