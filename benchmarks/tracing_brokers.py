@@ -156,7 +156,7 @@ def redis_streams(ours: bool, url: str, topic: str, count: int) -> Figures:
         for entry in entries:
             with traced.process(connection, topic, entry, group="g") if own else nullcontext():
                 left -= 1
-            connection.xack(topic, "g", entry[0])
+                connection.xack(topic, "g", entry[0])
     handled = spent(began, count)
     return sent, handled, length((name, value) for name, value in pairs if name != b"body")
 

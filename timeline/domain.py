@@ -328,7 +328,7 @@ class Hop(_Frozen, frozen=True):
     attempts: int = 1
     outcome: Literal["done", "failed", "in flight", "unconsumed", "unknown"] = "unknown"
     joined_by: Literal["parent", "link", "batch link", "message id", "event id", "offset", ""] = ""
-    settled: str | None = None  # the settle span's fact id
+    settled: str | None = None  # fact id of the settle span, or of the process span that says so
 
     @property
     def wait(self) -> int | None:

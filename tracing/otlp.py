@@ -97,7 +97,7 @@ def _span(span: ReadableSpan) -> bytes:
     # its fields, where asking its properties would take a tenth of the whole: a missing one is the library's case
     own = vars(span)
     context, parent, links, attributes = own["_context"], own["_parent"], own["_links"], own["_attributes"]
-    if own["_events"]:
+    if own["_events"] or span.dropped_events:
         raise TypeError("events are left to the library")
     name = own["_name"].encode()
     parts = [b"\x0a\x10", context.trace_id.to_bytes(16), b"\x12\x08", context.span_id.to_bytes(8)]
@@ -113,7 +113,7 @@ def _span(span: ReadableSpan) -> bytes:
     parts.append(_pairs(b"\x4a", attributes))
     if context.trace_state:
         parts.append(_text(b"\x1a", ",".join(f"{key}={one}" for key, one in context.trace_state.items())))
-    dropped = ((b"\x50", attributes.dropped), (b"\x60", own["_events"].dropped), (b"\x70", links.dropped))
+    dropped = ((b"\x50", attributes.dropped), (b"\x70", 0 if type(links) is tuple else links.dropped))
     parts += [tag + _varint(count) for tag, count in dropped if count]
     if links:
         parts += [_field(b"\x6a", _link(one)) for one in links]

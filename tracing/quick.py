@@ -128,7 +128,10 @@ class Spans:
 
 
 class _Quick(SdkSpan):
-    """The SDK's span; what it is told is taken as it is where it is plain."""
+    """The SDK's span; what it is told is taken as it is where it is plain.
+
+    A list of events or links that can grow is only made for one that does: two take as much memory as all else.
+    """
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
         """As the SDK's own."""
@@ -139,6 +142,18 @@ class _Quick(SdkSpan):
                     known.update(attributes)
                     return
         super().set_attributes(attributes)
+
+    def _add_event(self, event: Any) -> None:
+        with self._lock:
+            if type(self._events) is tuple:
+                self._events = BoundedList(self._limits.max_events)
+        super()._add_event(event)
+
+    def _add_link(self, link: Any) -> None:
+        with self._lock:
+            if type(self._links) is tuple:
+                self._links = BoundedList.from_seq(self._limits.max_links, self._links)
+        super()._add_link(link)
 
     def _readable_span(self) -> ReadableSpan:
         """What processors get: no copy, as a span that has ended takes nothing more."""
@@ -196,11 +211,7 @@ class _Mould:
         own["_lock"] = Lock()
         own["_attributes"] = told = BoundedAttributes(limits.max_span_attributes, immutable=False)
         told._dict = attributes
-        own["_events"] = BoundedList(limits.max_events)
-        linked: Any = BoundedList(limits.max_links)
-        if links:
-            linked.extend(links)
-        own["_links"] = linked
+        own["_events"], own["_links"] = (), tuple(links)
         own["_start_time"] = time_ns() if start is None else start
         span._span_processor.on_start(span, parent_context=context)
         started: Span = span
@@ -244,6 +255,7 @@ def _told(*, quick: bool) -> list[Any]:
     span.set_attributes({"text": "b", "more": 2})
     span.set_attribute("one", 1.5)
     span.add_event("told", {"a": "b"}, timestamp=2)
+    span.add_link(sender, {"more": 1})
     span.end(3)
     seen = span._readable_span()
     return [

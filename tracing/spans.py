@@ -8,7 +8,8 @@
 * ``process``: CONSUMER; a context manager around the handler, linked to the creation context and the
   receive span, marked with the attempt and the handler's error. Of a single message, where no
   other span is current, also the child of the creation context (``Options.parent``).
-* ``settle``: CLIENT, linked to what it settles.
+* ``settle``: CLIENT, linked to what it settles. Where the message in hand was acknowledged as usual, its
+  process span says so instead (``Processing.settled``).
 
 Nothing here raises but what the handler itself raises.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import Token
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -106,6 +108,19 @@ class Processing:
                 self.span.end()
         except Exception:  # noqa: BLE001  hot: as guarded does
             lost("process span")
+
+    def settled(self, name: str) -> bool:
+        """Say on the span that its message was settled just now, and by which call; false where the span takes
+        no more: then ``settle`` is to tell it."""
+        if self._generation != forking.generation or not self.span.is_recording():
+            return False
+        self.span.set_attributes(
+            {
+                semconv.THROUGHLINE_MESSAGE_SETTLED: name,
+                semconv.THROUGHLINE_MESSAGE_SETTLED_AT: datetime.now(UTC).isoformat(),
+            }
+        )
+        return True
 
     def __enter__(self) -> Span:
         self._token = attach(self.context)

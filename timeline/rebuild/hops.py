@@ -199,7 +199,7 @@ class _Folder:
             attempts=total,
             outcome=self._outcome(consumer, receiver, settled),
             joined_by=main.by,
-            settled=settled.id if settled else None,
+            settled=settled.id if settled else consumer.id if consumer and _acknowledged(consumer) else None,
         )
         return Delivery(
             hop=hop,
@@ -259,6 +259,11 @@ class _Folder:
 
 def _failed(known: Known) -> bool:
     return isinstance(known.fact, Span) and known.fact.status == "error"
+
+
+def _acknowledged(known: Known) -> bool:
+    """Whether a process span says itself that its message was settled."""
+    return "throughline.message.settled" in known.fact.attributes
 
 
 def _negative(known: Known) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 
 from opentelemetry.trace import TracerProvider
 
-from tracing import semconv
 from tracing.envelope import Envelope
 from tracing.guard import guarded, lost
 from tracing.headers import Headers
@@ -24,25 +23,19 @@ class Unroutable(Exception):  # noqa: N818  what the broker says, not what anybo
     """The broker gave the message back: no queue takes it."""
 
 
-class Known:
+class Known(_amqp.Channel):
     """One channel: of aio-pika for publishing, of aiormq beneath it for what was delivered."""
 
+    requeued = {"nack": True, "reject": False}
+
     def __init__(self, channel: Any, provider: TracerProvider | None, options: Options | None) -> None:
-        self.spans = messaging("rabbitmq", provider, options, lambda: _address(channel))
-        self.captures = options is not None and options.body > 0
-        self.open = _amqp.Open()
-        self.queues = _amqp.Queues()  # by consumer tag
+        super().__init__(messaging("rabbitmq", provider, options, lambda: _address(channel)), options)
         self.got = _amqp.Queues()  # those of messages of ``get`` whose handler has not begun, by tag
-        self.running: dict[int, _amqp.Running] = {}  # handlers at work, by delivery tag
 
     def handed_over(self, message: Any, queue: str, no_ack: bool) -> Delivery:
         """The delivery; it waits to be settled from now on."""
-        tag = message.consumer_tag
-        if tag and self.queues.get(tag) != queue:
-            self.queues[tag] = queue
         found = delivery_of(message, queue, captured=self.captures)
-        if not no_ack:
-            self.open.hold(message.delivery_tag, found)
+        self.keep(found, message.delivery_tag, message.consumer_tag, queue, settled=no_ack)
         return found
 
 
@@ -131,9 +124,6 @@ def _start(exchange: Any, message: Any, routing_key: str, event: Envelope | None
     return sending, carrying
 
 
-_NAMES = {"ack": ("multiple",), "nack": ("multiple", "requeue"), "reject": ("requeue",)}
-
-
 async def settle(name: str, call: Function, message: Any, args: Any, options: Any) -> Any:
     """Await the client's ``ack``, ``nack`` or ``reject`` and record it."""
     start, failure, here = time.time_ns(), None, None
@@ -147,17 +137,6 @@ async def settle(name: str, call: Function, message: Any, args: Any, options: An
     finally:
         with guarded("settle span"):
             if here is not None:
-                asked = dict(zip(_NAMES[name], args, strict=False)) | options if args or options else {}
-                _settled(name, here, message, asked, start, failure)
-
-
-def _settled(
-    name: str, here: Known, message: Any, asked: dict[str, Any], start: int, failure: BaseException | None
-) -> None:
-    more = None
-    if name != "ack":
-        more = {semconv.THROUGHLINE_MESSAGE_REQUEUE: bool(asked.get("requeue", name == "nack"))}
-    tag = message.delivery_tag or 0
-    here.got.pop(tag, None)
-    settled = here.open.settle(tag, bool(asked.get("multiple", False)))
-    here.spans.settle(*settled, start=start, name=name, error=failure, more=more)
+                tag = message.delivery_tag or 0
+                here.got.pop(tag, None)
+                here.settled(name, tag, args, options, start=start, error=failure)

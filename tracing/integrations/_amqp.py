@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry import trace
-from opentelemetry.context import Context, get_current
-from opentelemetry.trace import Span, SpanContext
+from opentelemetry.trace import SpanContext
 
 from tracing import dead_letters, semconv
 from tracing.delivery import light
 from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
-from tracing.integrations._loop import failure
-from tracing.spans import Delivery, Processing
+from tracing.integrations._hands import Running
+from tracing.options import Options
+from tracing.spans import Delivery, Messaging
 
 MOST_OPEN = 10_000  # deliveries, and consumers, of one channel kept in mind
 MOST_RECEIVED = 1_000  # receive spans of one channel's messages that are kept in mind
 _ROOM = 120_000  # bytes of headers
+_ASKED = {"ack": ("multiple",), "nack": ("multiple", "requeue"), "reject": ("requeue",)}
 _RETRIED = ("rejected", "delivery_limit")  # reasons of x-death that follow a try
 
 
@@ -155,50 +155,40 @@ class Open:
         return [self._held.pop(one) for one in tags if one in self._held]
 
 
-class Running:
-    """A handler at work: its process span is open, and it is in hand under its delivery tag."""
+class Channel:
+    """What is kept of one channel: its spans, and the messages that are on their way."""
 
-    def __init__(self, hands: dict[int, Running], processing: Processing, tag: int | None) -> None:
-        self._hands, self._processing, self._tag = hands, processing, tag or 0
-        hands[self._tag] = self
+    requeued = {"nack": True, "reject": True}  # what the client does where it is not told
 
-    @property
-    def span(self) -> Span:
-        """The process span."""
-        return self._processing.span
+    def __init__(self, spans: Messaging, options: Options | None) -> None:
+        self.spans = spans
+        self.captures = options is not None and options.body > 0
+        self.open = Open()
+        self.queues = Queues()  # by consumer tag
+        self.running: dict[int, Running[int]] = {}  # handlers at work, by delivery tag
 
-    @property
-    def context(self) -> Context:
-        """The message's context."""
-        return self._processing.context
+    def keep(self, delivery: Delivery, tag: int, consumer: str, queue: str, *, settled: bool) -> None:
+        """Remember whose it is, and unless it is ``settled`` already, that it waits for it from now on."""
+        if consumer and self.queues.get(consumer) != queue:
+            self.queues[consumer] = queue
+        if not settled:
+            self.open.hold(tag, delivery)
 
-    def end(self, error: object = None) -> None:
-        """The handler is done; counts once."""
-        self._hands.pop(self._tag, None)
-        self._processing.end(error)
+    def settled(
+        self, name: str, tag: int, args: Any, options: Any, *, start: int, error: BaseException | None
+    ) -> None:
+        """Record such a call: on the process span of the message in hand that was acknowledged, else by a span."""
+        asked = dict(zip(_ASKED[name], args, strict=False)) | options if args or options else {}
+        multiple = bool(asked.get("multiple", False))
+        found = self.open.settle(tag, multiple)
+        more = None
+        if name in self.requeued:
+            more = {semconv.THROUGHLINE_MESSAGE_REQUEUE: bool(asked.get("requeue", self.requeued[name]))}
+        elif found and error is None and not multiple and self._told(tag, name):
+            return
+        self.spans.settle(*found, start=start, name=name, error=error, more=more)
 
-    def __enter__(self) -> Running:
-        self._processing.__enter__()
-        return self
-
-    def __exit__(self, *failure: Any) -> None:
-        self._hands.pop(self._tag, None)
-        self._processing.__exit__(*failure)
-
-
-class Within:
-    """Inside a handler that is at work: gives its span, and tells it where the real work ended, and how."""
-
-    def __init__(self, running: Running) -> None:
-        self._running = running
-
-    def __enter__(self) -> Span:
-        return self._running.span
-
-    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        self._running.end(failure(error))
-
-
-def nothing() -> Running:
-    """What stands for a handler's span where none could be made."""
-    return Running({}, Processing(trace.INVALID_SPAN, get_current()), None)
+    def _told(self, tag: int, name: str) -> bool:
+        """Whether the message is in hand just now, and its process span says that it was settled."""
+        running = self.running.get(tag)
+        return running is not None and running.settled(name)

@@ -11,7 +11,6 @@ from opentelemetry.trace import TracerProvider
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
-from tracing import semconv
 from tracing.guard import guarded, lost
 from tracing.headers import Headers
 from tracing.integrations import _amqp
@@ -23,26 +22,18 @@ from tracing.spans import Delivery, Sending
 Function = Callable[..., Any]
 
 
-class Known:
+class Known(_amqp.Channel):
     """One channel."""
 
     def __init__(self, channel: Channel, provider: TracerProvider | None, options: Options | None) -> None:
-        self.spans = messaging("rabbitmq", provider, options, lambda: _address(channel))
-        self.captures = options is not None and options.body > 0
-        self.open = _amqp.Open()
-        self.queues = _amqp.Queues()  # by consumer tag
-        self.running: dict[int, _amqp.Running] = {}  # handlers at work, by delivery tag
+        super().__init__(messaging("rabbitmq", provider, options, lambda: _address(channel)), options)
         self.confirms: Confirms | None = None
         self.blocking = False
 
     def handed_over(self, queue: str, method: Any, properties: Any, body: Any, auto_ack: bool) -> Delivery:
         """The delivery; it waits to be settled from now on."""
-        tag = getattr(method, "consumer_tag", "")
-        if tag and self.queues.get(tag) != queue:
-            self.queues[tag] = queue
         found = delivery_of(method, properties, body, queue, captured=self.captures)
-        if not auto_ack:
-            self.open.hold(method.delivery_tag, found)
+        self.keep(found, method.delivery_tag, getattr(method, "consumer_tag", ""), queue, settled=auto_ack)
         return found
 
 
@@ -131,9 +122,6 @@ def _start(channel: Any, exchange: str, routing_key: str, body: Any, properties:
     return sending, carrying
 
 
-_NAMES = {"ack": ("multiple",), "nack": ("multiple", "requeue"), "reject": ("requeue",)}
-
-
 def settle(name: str, call: Function, channel: Any, tag: int, args: Any, options: Any) -> Any:
     """Call the client's ``basic_ack``, ``basic_nack`` or ``basic_reject`` and record it."""
     start, failure = time.time_ns(), None
@@ -144,10 +132,4 @@ def settle(name: str, call: Function, channel: Any, tag: int, args: Any, options
         raise
     finally:
         with guarded("settle span"):
-            asked = dict(zip(_NAMES[name], args, strict=False)) | options if args or options else {}
-            requeue = None
-            if name != "ack":
-                requeue = {semconv.THROUGHLINE_MESSAGE_REQUEUE: asked.get("requeue", True)}
-            here = known(channel)
-            settled = here.open.settle(tag, bool(asked.get("multiple", False)))
-            here.spans.settle(*settled, start=start, name=name, error=failure, more=requeue)
+            known(channel).settled(name, tag, args, options, start=start, error=failure)

@@ -13,6 +13,7 @@ from tracing import forking, semconv
 from tracing.guard import guarded
 from tracing.headers import Headers, text
 from tracing.integrations._clients import CONTEXT, Address, Clients, carried, messaging
+from tracing.integrations._hands import Running
 from tracing.spans import Delivery, Messaging
 
 _REMEMBERED = 10_000
@@ -62,6 +63,7 @@ class Entries:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[Place, Known] = OrderedDict()
+        self.running: dict[Place, Running[Place]] = {}  # handlers at work
         self._bytes = 0
         forking.track(self)
 

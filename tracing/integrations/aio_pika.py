@@ -35,8 +35,8 @@ from tracing import propagation
 from tracing.envelope import Envelope
 from tracing.guard import guarded
 from tracing.integrations import _aio_pika_messages as messages
-from tracing.integrations import _amqp
 from tracing.integrations._aio_pika_messages import delivery_of
+from tracing.integrations._hands import Running, Within, nothing
 from tracing.integrations._loop import Loop, failure
 from tracing.options import Options
 from tracing.patching import Patches
@@ -99,11 +99,12 @@ def process(message: Any, *, queue: str = "", attempt: int | None = None) -> Abs
         here = messages.known(message.channel)
         tag = message.delivery_tag
         if tag in here.running:
-            return _amqp.Within(here.running[tag])
+            return Within(here.running[tag])
         here.got.pop(tag, None)
         where = queue or here.queues.get(message.consumer_tag, "")
         found = delivery_of(message, where, captured=here.captures)
-        return here.spans.process(found, attempt=attempt or 1, received=here.open.received(tag))
+        processing = here.spans.process(found, attempt=attempt or 1, received=here.open.received(tag))
+        return Running(here.running, processing, tag or 0)
     return nullcontext(trace.INVALID_SPAN)
 
 
@@ -131,7 +132,7 @@ def _handler(queue: Any, callback: Function, no_ack: bool) -> Function:
     @functools.wraps(callback)
     async def handler(message: Any) -> Any:
         # the client's task still has what was current when it connected
-        with propagation.attached(Context()), _running(queue, message, no_ack) as running:
+        with propagation.attached(Context()), (running := _running(queue, message, no_ack)):
             try:
                 return await callback(message)
             except asyncio.CancelledError as error:
@@ -141,12 +142,12 @@ def _handler(queue: Any, callback: Function, no_ack: bool) -> Function:
     return handler
 
 
-def _running(queue: Any, message: Any, no_ack: bool) -> _amqp.Running:
+def _running(queue: Any, message: Any, no_ack: bool) -> Running[int]:
     with guarded("process span"):
         here = messages.known(message.channel)
         found = here.handed_over(message, queue.name, no_ack)
-        return _amqp.Running(here.running, here.spans.process(found), message.delivery_tag)
-    return _amqp.nothing()
+        return Running(here.running, here.spans.process(found), message.delivery_tag or 0)
+    return nothing()
 
 
 def _getting(original: Function) -> Function:
@@ -178,8 +179,8 @@ def _iterating(original: Function) -> Function:
             found = here.handed_over(message, queue, iterator._consume_kwargs.get("no_ack", False))
             if loop is None:
                 loop = _loops[iterator] = Loop()
-            running = _amqp.Running(here.running, here.spans.process(found), message.delivery_tag)
-            loop.begin(running)
+            running = Running(here.running, here.spans.process(found), message.delivery_tag or 0)
+            loop.begin(running.hold())
         return message
 
     return following
@@ -204,7 +205,7 @@ def _entering(original: Function) -> Function:
                 found = delivery_of(message, here.got.pop(tag), captured=here.captures)
                 loop = _loops[context] = Loop()
                 processing = here.spans.process(found, received=here.open.received(tag))
-                loop.begin(_amqp.Running(here.running, processing, tag))
+                loop.begin(Running(here.running, processing, tag or 0).hold())
         return message
 
     return entering

@@ -32,9 +32,9 @@ from tracing import envelope
 from tracing.envelope import Envelope
 from tracing.guard import guarded, lost
 from tracing.headers import Headers
-from tracing.integrations import _amqp
 from tracing.integrations import _pika_channels as channels
 from tracing.integrations._confirms import Confirms
+from tracing.integrations._hands import Running, Within, nothing
 from tracing.integrations._loop import Loop
 from tracing.integrations._pika_channels import Function, delivery_of
 from tracing.options import Options
@@ -107,11 +107,12 @@ def process(
     with guarded("process span"):
         here, tag = channels.known(channel), method.delivery_tag
         if tag in here.running:
-            return _amqp.Within(here.running[tag])
+            return Within(here.running[tag])
         queue = queue or here.queues.get(getattr(method, "consumer_tag", ""), "")
         found = delivery_of(method, properties, body, queue, captured=here.captures)
         received = here.open.received(tag)
-        return here.spans.process(found, attempt=attempt or 1, received=received)
+        processing = here.spans.process(found, attempt=attempt or 1, received=received)
+        return Running(here.running, processing, tag or 0)
     return nullcontext(trace.INVALID_SPAN)
 
 
@@ -170,10 +171,10 @@ def _running(
     try:
         here = channels.known(channel)
         found = here.handed_over(queue, method, properties, body, auto_ack)
-        return _amqp.Running(here.running, here.spans.process(found), method.delivery_tag)
+        return Running(here.running, here.spans.process(found), method.delivery_tag or 0)
     except Exception:  # noqa: BLE001  hot: as guarded does
         lost("process span")
-    return _amqp.nothing()
+    return nothing()
 
 
 def _getting(original: Function) -> Function:
@@ -211,9 +212,8 @@ def _iterating(original: Function) -> Function:
                     with guarded("process span"):
                         here = channels.known(channel)
                         found = here.handed_over(queue, method, properties, body, auto_ack)
-                        loop.begin(
-                            _amqp.Running(here.running, here.spans.process(found), method.delivery_tag)
-                        )
+                        processing = here.spans.process(found)
+                        loop.begin(Running(here.running, processing, method.delivery_tag or 0).hold())
                 yield method, properties, body
                 loop.finish()
         finally:

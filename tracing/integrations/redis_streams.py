@@ -36,6 +36,7 @@ from tracing.envelope import Envelope
 from tracing.guard import guarded
 from tracing.headers import Headers, text
 from tracing.integrations import _redis_entries as entries
+from tracing.integrations._hands import Running
 from tracing.integrations._redis_entries import delivery_of
 from tracing.options import Options
 from tracing.patching import Patches
@@ -118,11 +119,14 @@ def process(
     ``attempt`` says which try it is where Redis has not been asked: reading and claiming ask it.
     """
     with guarded("process span"):
-        known = _known.find(text(stream), text(group), text(entry[0]))
+        place, spans = (text(stream), text(group), text(entry[0])), entries.spans(client)
+        known = _known.find(*place)
         if known is None:
-            return entries.spans(client).process(delivery_of(stream, entry, group), attempt=attempt or 1)
-        number = attempt or known.delivery.attempt or 1
-        return entries.spans(client).process(known.delivery, attempt=number, received=known.received)
+            processing = spans.process(delivery_of(stream, entry, group), attempt=attempt or 1)
+        else:
+            number = attempt or known.delivery.attempt or 1
+            processing = spans.process(known.delivery, attempt=number, received=known.received)
+        return Running(_known.running, processing, place)
     return nullcontext(trace.INVALID_SPAN)
 
 
@@ -194,7 +198,12 @@ def _acknowledging(original: Function) -> Function:
 
         def done(answer: Any, error: BaseException | None) -> None:
             with guarded("settle span"):
-                settled = _known.settle(text(name), text(groupname), map(text, ids))
+                stream, group, named = text(name), text(groupname), [text(one) for one in ids]
+                settled = _known.settle(stream, group, named)
+                if answer == 1 and len(named) == 1:  # it was pending, and is not any more
+                    running = _known.running.get((stream, group, named[0]))
+                    if running is not None and running.settled("xack"):
+                        return
                 failed = error or (answer if isinstance(answer, Exception) else None)
                 entries.spans(client).settle(*settled, start=start, name="xack", error=failed)
 

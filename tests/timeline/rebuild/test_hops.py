@@ -219,6 +219,12 @@ def test_receive_process_and_settle_of_one_delivery_are_one_hop() -> None:
     ]
 
 
+def test_a_process_span_that_says_it_was_settled_tells_of_that_too() -> None:
+    said = taken(1, 2, 5, 6, parent=1, attributes={"throughline.message.settled": "ack"})
+    hops = rebuilt(sent(1, 1, 0, 1), said, taken(1, 3, 8, 9, parent=1)).hops
+    assert [(said.receipt.id, "done"), (None, "done")] == [(hop.settled, hop.outcome) for hop in hops]
+
+
 def test_a_rejected_message_failed_though_its_handler_did_not() -> None:
     settle = spanned(
         1,

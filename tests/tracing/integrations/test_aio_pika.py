@@ -57,8 +57,6 @@ def test_a_callback_runs_inside_a_span_that_is_the_senders_child(
     queue = run(amqp, story, robust=robust)
     capture.assert_child(f"process {queue}", of=f"send {queue}")
     capture.assert_linked(f"process {queue}", to=f"send {queue}")
-    capture.assert_linked(f"ack {queue}", to=f"send {queue}")
-    capture.assert_child(f"ack {queue}", of=f"process {queue}")
     assert [(event.id, 3, "application/json")] == [(one.id, n, kind) for one, n, kind in seen]
     for name in ("send", "process"):
         attributes = capture.attributes(f"{name} {queue}")
@@ -67,7 +65,8 @@ def test_a_callback_runs_inside_a_span_that_is_the_senders_child(
         )
         assert "127.0.0.1" == attributes["server.address"]
     assert "7" == capture.attributes(f"process {queue}")["throughline.context.order"]
-    assert 3 == len(capture.spans())
+    assert "ack" == capture.attributes(f"process {queue}")["throughline.message.settled"]
+    assert 2 == len(capture.spans())
 
 
 def test_what_was_current_when_the_client_connected_is_nobodys_parent(capture: Capture, amqp: str) -> None:
@@ -104,10 +103,11 @@ def test_the_body_of_a_loop_over_a_queue_is_the_handler(capture: Capture, amqp: 
         assert not trace.get_current_span().get_span_context().is_valid
 
     queue = run(amqp, story, robust=robust)
-    sends, works, acks = (capture.spans(f"{name} {queue}") for name in ("send", "process", "ack"))
+    sends, works = (capture.spans(f"{name} {queue}") for name in ("send", "process"))
     assert [one.context.span_id for one in works] == current
     assert [one.context.span_id for one in sends] == [one.parent and one.parent.span_id for one in works]
-    assert current == [one.parent and one.parent.span_id for one in acks]
+    assert ["ack"] * 3 == [(one.attributes or {})["throughline.message.settled"] for one in works]
+    assert 6 == len(capture.spans())
 
 
 def test_a_loop_that_fails_ends_its_messages_span_with_the_error(capture: Capture, amqp: str) -> None:
@@ -153,8 +153,8 @@ def test_a_message_of_get_is_handled_inside_its_process_context(capture: Capture
     capture.assert_linked(f"get {queue}", to=f"send {queue}")
     capture.assert_linked(f"process {queue}", to=f"get {queue}")
     capture.assert_child(f"process {queue}", of=f"send {queue}")
-    capture.assert_child(f"ack {queue}", of=f"process {queue}")
-    assert 4 == len(capture.spans())
+    assert "ack" == capture.attributes(f"process {queue}")["throughline.message.settled"]
+    assert 3 == len(capture.spans())
 
 
 def test_a_failed_handler_rejects_inside_its_span(capture: Capture, amqp: str) -> None:
@@ -209,6 +209,8 @@ def test_a_message_that_comes_again_is_the_next_attempt(capture: Capture, amqp: 
         found = [dict(span.attributes or {}) for span in capture.spans(f"process {queue}")]
         assert tries == [one["throughline.message.attempt"] for one in found]
         assert True is capture.attributes(f"nack {queue}")["throughline.message.requeue"]
+        assert ["throughline.message.settled" in one for one in found] == [False, False, True]
+        assert (1, 0) == tuple(len(capture.spans(f"{call} {queue}")) for call in ("reject", "ack"))
 
 
 def test_a_dead_letter_says_where_and_why_it_died(capture: Capture, amqp: str) -> None:
@@ -326,6 +328,21 @@ def test_many_tasks_on_one_channel_keep_their_contexts_apart(capture: Capture, a
     ]
     assert 50 == len(orders) == len(inner)
     assert all(outer == own for outer, own in inner)
+
+
+def test_an_acknowledgement_after_the_handler_has_a_span_of_its_own(capture: Capture, amqp: str) -> None:
+    async def story(bench: Bench) -> None:
+        async def work(message: Any) -> None:
+            with traced.process(message):
+                """The work is done here."""
+            await message.ack()
+
+        await bench.send()
+        await bench.handle(work)
+
+    queue = run(amqp, story)
+    assert "throughline.message.settled" not in capture.attributes(f"process {queue}")
+    capture.assert_linked(f"ack {queue}", to=f"send {queue}")
 
 
 def test_settling_many_at_once_is_one_span_linked_to_each(capture: Capture, amqp: str) -> None:

@@ -28,7 +28,7 @@ def pika_consumers(tags: range) -> Any:
 def aio_pika_consumers(tags: range) -> Any:
     known: Any = _aio_pika_messages.Known(None, None, None)
     for tag in tags:
-        known.handed_over(SimpleNamespace(consumer_tag=str(tag)), f"q{tag}", True)
+        known.handed_over(SimpleNamespace(consumer_tag=str(tag), delivery_tag=1), f"q{tag}", True)
     return known.queues
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pika
@@ -16,63 +15,14 @@ from pika.exceptions import UnroutableError
 
 from tests.servers.rabbitmq import RabbitMQ
 from tests.tracing.integrations.brokers import AMQP_POISON
+from tests.tracing.integrations.pika_bench import ack, channel, handle, instrumented, queue, settled
 from tracing import Options, entity, envelope
-from tracing.guard import losses
 from tracing.integrations import pika as traced
 from tracing.testing import Capture
 
-pytestmark = pytest.mark.server
+__all__ = ["channel", "instrumented", "queue"]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("instrumented")]
 PERSISTENT = 2
-
-
-@pytest.fixture(autouse=True)
-def _instrumented(capture: Capture) -> Iterator[None]:
-    before = losses()
-    traced.instrument(capture.provider)
-    yield
-    traced.uninstrument()
-    odd = {key: count for key, count in losses().items() if count != before.get(key)}
-    assert odd.keys() <= {
-        "no room for the context in the headers",
-        "bad traceparent",
-        "duplicate traceparent",
-        "bad baggage member",
-    }
-
-
-@pytest.fixture
-def channel(amqp: str) -> Iterator[BlockingChannel]:
-    with pika.BlockingConnection(pika.URLParameters(amqp)) as connection:
-        made = connection.channel()
-        made.confirm_delivery()
-        yield made
-
-
-@pytest.fixture
-def queue(channel: BlockingChannel) -> str:
-    name = f"orders-{uuid.uuid4().hex[:8]}"
-    channel.queue_declare(name)
-    return name
-
-
-def handle(channel: BlockingChannel, queue: str, work: Callable[..., None], count: int = 1) -> None:
-    """Let ``work`` handle this many messages as a callback."""
-    left = [count]
-
-    def callback(*given: Any) -> None:
-        left[0] -= 1
-        try:
-            work(*given)
-        finally:
-            if not left[0]:
-                channel.stop_consuming()
-
-    channel.basic_consume(queue, callback)
-    channel.start_consuming()
-
-
-def ack(channel: BlockingChannel, method: Any, *_: Any) -> None:
-    channel.basic_ack(method.delivery_tag)
 
 
 def test_a_callback_runs_inside_a_span_that_is_the_senders_child(
@@ -90,8 +40,6 @@ def test_a_callback_runs_inside_a_span_that_is_the_senders_child(
     handle(channel, queue, work)
     capture.assert_child(f"process {queue}", of=f"send {queue}")
     capture.assert_linked(f"process {queue}", to=f"send {queue}")
-    capture.assert_linked(f"ack {queue}", to=f"send {queue}")
-    capture.assert_child(f"ack {queue}", of=f"process {queue}")
     capture.assert_one_trace()
     assert [(event.id, 3, "application/json")] == [(one.id, n, kind) for one, n, kind in seen]
     send, process = capture.attributes(f"send {queue}"), capture.attributes(f"process {queue}")
@@ -102,7 +50,8 @@ def test_a_callback_runs_inside_a_span_that_is_the_senders_child(
         assert rabbitmq.port == attributes["server.port"]
     assert 1 == process["throughline.message.attempt"]
     assert "7" == process["throughline.context.order"]
-    assert 3 == len(capture.spans())
+    assert ("ack", True) == settled(process)
+    assert 2 == len(capture.spans())
 
 
 def test_a_callback_that_fails_ends_its_span_as_failed_and_raises(
@@ -132,10 +81,11 @@ def test_the_body_of_a_consume_loop_is_the_handler(
         current.append(trace.get_current_span().get_span_context().span_id)
         channel.basic_ack(method.delivery_tag)
     assert not trace.get_current_span().get_span_context().is_valid
-    sends, works, acks = (capture.spans(f"{name} {queue}") for name in ("send", "process", "ack"))
+    sends, works = (capture.spans(f"{name} {queue}") for name in ("send", "process"))
     assert [one.context.span_id for one in works] == current
     assert [one.context.span_id for one in sends] == [one.parent and one.parent.span_id for one in works]
-    assert current == [one.parent and one.parent.span_id for one in acks]
+    assert [("ack", True)] * 3 == [settled(one.attributes or {}) for one in works]
+    assert 6 == len(capture.spans())
 
 
 def test_leaving_a_consume_loop_ends_the_span_of_the_message_in_hand(
@@ -163,7 +113,8 @@ def test_a_message_of_basic_get_has_a_receive_span_that_its_handling_links(
     capture.assert_linked(f"process {queue}", to=f"get {queue}")
     capture.assert_child(f"process {queue}", of=f"send {queue}")
     assert "messaging.batch.message_count" not in capture.attributes(f"get {queue}")
-    assert 4 == len(capture.spans())
+    assert ("ack", True) == settled(capture.attributes(f"process {queue}"))
+    assert 3 == len(capture.spans())
 
 
 def test_a_message_that_comes_again_is_the_next_attempt(
@@ -183,7 +134,8 @@ def test_a_message_that_comes_again_is_the_next_attempt(
         assert tries == [one["throughline.message.attempt"] for one in found]
         assert True is capture.attributes(f"nack {name}")["throughline.message.requeue"]
         assert capture.span(f"reject {name}")
-        assert capture.span(f"ack {name}")
+        assert ["throughline.message.settled" in one for one in found] == [False, False, True]
+        assert [] == capture.spans(f"ack {name}")
 
 
 def test_a_dead_letter_says_where_and_why_it_died(
@@ -264,9 +216,8 @@ def test_poison_headers_reach_the_application_and_hurt_nobody(
     assert f"00-{send.trace_id:032x}-{send.span_id:016x}" == properties.headers["traceparent"][:52]
     assert 1 == sum(name.lower() == "traceparent" for name in properties.headers)
     capture.assert_child(f"send {queue}", of=f"process {queue}")
-    assert [1, 1, 1, 1] == [
-        len(capture.spans(f"{name} {queue}")) for name in ("process", "ack", "send", "get")
-    ]
+    assert [1, 1, 1] == [len(capture.spans(f"{name} {queue}")) for name in ("process", "send", "get")]
+    assert 3 == len(capture.spans())
 
 
 def test_headers_that_fill_a_frame_go_out_as_they_are(
@@ -292,18 +243,6 @@ def test_what_the_client_refuses_is_raised_and_its_span_ended(
     with pytest.raises(pika.exceptions.ChannelWrongStateError):
         channel.basic_publish("", queue, b"{}")
     assert StatusCode.ERROR is capture.span(f"send {queue}").status.status_code
-
-
-def test_settling_many_at_once_is_one_span_linked_to_each(
-    capture: Capture, channel: BlockingChannel, queue: str
-) -> None:
-    for number in range(5):
-        channel.basic_publish("", queue, str(number).encode())
-    last = [channel.basic_get(queue)[0] for _ in range(5)][-1]
-    assert last is not None
-    channel.basic_ack(last.delivery_tag, multiple=True)
-    capture.assert_linked(f"ack {queue}", to=f"send {queue}")
-    assert 5 == capture.attributes(f"ack {queue}")["messaging.batch.message_count"]
 
 
 def test_an_exchange_is_named_with_its_routing_key_and_each_queue(
@@ -383,6 +322,5 @@ def test_instrumenting_twice_makes_no_span_twice(
             ack(given, method)
 
     handle(channel, queue, work)
-    assert [f"{name} {queue}" for name in ("send", "ack", "process")] == [
-        span.name for span in capture.spans()
-    ]
+    assert [f"{name} {queue}" for name in ("send", "process")] == [span.name for span in capture.spans()]
+    assert ("ack", True) == settled(capture.attributes(f"process {queue}"))

@@ -80,8 +80,8 @@ def test_an_entry_is_sent_received_handled_and_acknowledged_as_one_story(
     capture.assert_linked(f"xreadgroup {stream}", to=f"xadd {stream}")
     capture.assert_child(f"process {stream}", of=f"xadd {stream}")
     capture.assert_linked(f"process {stream}", to=f"xreadgroup {stream}")
-    capture.assert_linked(f"xack {stream}", to=f"xadd {stream}")
-    capture.assert_child(f"xack {stream}", of=f"process {stream}")
+    assert "xack" == capture.attributes(f"process {stream}")["throughline.message.settled"]
+    assert [] == capture.spans(f"xack {stream}")
     entry_id = entry[0] if isinstance(entry[0], str) else entry[0].decode()
     for name in ("xadd", "process"):
         found = capture.attributes(f"{name} {stream}")
@@ -93,7 +93,7 @@ def test_an_entry_is_sent_received_handled_and_acknowledged_as_one_story(
         )
     assert "7" == capture.attributes(f"process {stream}")["throughline.context.order"]
     assert "bill" == capture.attributes(f"process {stream}")["messaging.consumer.group.name"]
-    assert 4 == len(capture.spans())
+    assert 3 == len(capture.spans())
 
 
 def test_what_is_claimed_or_read_again_is_the_next_attempt(
@@ -263,7 +263,29 @@ def test_the_asyncio_client_is_told_of_alike(capture: Capture, redis_server: Red
     assert first.context.span_id == process.parent.span_id
     assert 2 == (process.attributes or {})["throughline.message.attempt"]
     assert "ResponseError" == (failed.attributes or {})["error.type"]
-    capture.assert_child(f"xack {stream}", of=f"process {stream}")
+    assert "xack" == (process.attributes or {})["throughline.message.settled"]
+    assert [] == capture.spans(f"xack {stream}")
+
+
+def test_an_acknowledgement_that_is_not_the_usual_has_a_span_of_its_own(
+    capture: Capture, client: Any, stream: str
+) -> None:
+    for number in range(5):
+        client.xadd(stream, {"a": number})
+    late, again, other, *both = entries(client.xreadgroup("bill", "me", {stream: ">"}))
+    with traced.process(client, stream, late, group="bill"):
+        pass
+    client.xack(stream, "bill", late[0])
+    with traced.process(client, stream, again, group="bill"):
+        client.xack(stream, "bill", again[0])
+        client.xack(stream, "bill", again[0])  # it was not pending any more
+        client.xack(stream, "bill", other[0])
+    with traced.process(client, stream, both[0], group="bill"):
+        client.xack(stream, "bill", *[entry[0] for entry in both])
+    works = [span.attributes or {} for span in capture.spans(f"process {stream}")]
+    assert [None, "xack", None] == [one.get("throughline.message.settled") for one in works]
+    assert 4 == len(capture.spans(f"xack {stream}"))
+    assert not traced._known.running
 
 
 def test_threads_that_share_a_client_keep_their_contexts_apart(
