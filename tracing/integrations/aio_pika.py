@@ -6,7 +6,7 @@
 From then on: ``Exchange.publish`` makes a send span that ends with the broker's confirmation; callbacks of
 ``Queue.consume`` and the body of an ``async for message in queue`` loop run inside a process span;
 ``Queue.get`` makes a receive span, and ``async with message.process():`` around such a message its process
-span; ``ack``, ``nack`` and ``reject`` make settle spans.
+span; ``ack`` of the message in hand is told on it, any other way of settling by a settle span.
 
 Without ``instrument`` the same for one call: ``await publish(exchange, message, routing_key)`` and
 ``with process(message):``.
@@ -93,7 +93,8 @@ def process(message: Any, *, queue: str = "", attempt: int | None = None) -> Abs
     """A process span around the handler of one message; its trace, entities and event are current inside.
 
     ``queue`` names where it was read from, ``attempt`` which try it is, where the broker does not tell. Inside
-    a callback or loop that already has such a span it gives that one, and tells it when and how the work ended.
+    a callback, a loop or a ``process`` that already has such a span it gives that one, and tells it when and how
+    the work ended.
     """
     with guarded("process span"):
         here = messages.known(message.channel)

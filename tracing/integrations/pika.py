@@ -6,7 +6,8 @@
 From then on, on every channel: ``basic_publish`` makes a send span that ends with the broker's
 confirmation where the channel is in confirm mode; callbacks of ``basic_consume`` and the body of a
 ``for ... in channel.consume(queue)`` loop run inside a process span; ``basic_get`` makes a receive
-span; ``basic_ack``, ``basic_nack`` and ``basic_reject`` make settle spans.
+span; ``basic_ack`` of the message in hand is told on its process span, any other way of settling by a
+settle span.
 
 Without ``instrument`` the same for one call: ``publish(channel, ...)`` and
 ``with process(channel, method, properties, body):``, which is also for messages of ``basic_get`` and
@@ -102,7 +103,8 @@ def process(
     """A process span around the handler of one message; its trace, entities and event are current inside.
 
     ``queue`` names where it was read from, ``attempt`` which try it is, where the broker does not tell. Inside
-    a callback or loop that already has such a span it gives that one, and tells it when and how the work ended.
+    a callback, a loop or a ``process`` that already has such a span it gives that one, and tells it when and how
+    the work ended.
     """
     with guarded("process span"):
         here, tag = channels.known(channel), method.delivery_tag

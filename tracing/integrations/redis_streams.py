@@ -4,9 +4,10 @@
     traced.instrument()
 
 From then on: ``xadd`` makes a send span that ends with Redis's answer, also in a pipeline; ``xread``,
-``xreadgroup``, ``xautoclaim`` and ``xclaim`` make a receive span linked to every entry they give; ``xack``
-a settle span. Redis calls no handler, so put ``with process(client, stream, entry, group=group):``
-around yours. In a cluster's pipeline spans end when the command is queued, without its answer.
+``xreadgroup``, ``xautoclaim`` and ``xclaim`` make a receive span linked to every entry they give. Redis calls no
+handler, so put ``with process(client, stream, entry, group=group):`` around yours: its ``xack`` of the entry
+inside is told on its span, any other by a settle span. In a cluster's pipeline spans end when the command is
+queued, without its answer.
 
 An entry has only fields, so the context travels in fields beside the application's own
 (``traceparent``, ``tracestate``, ``baggage``). An instrumented reader does not see them; others do.
