@@ -117,6 +117,30 @@ def test_a_message_of_basic_get_has_a_receive_span_that_its_handling_links(
     assert 3 == len(capture.spans())
 
 
+def test_process_within_process_is_one_span_and_each_further_one_a_try(
+    capture: Capture, channel: BlockingChannel, queue: str
+) -> None:
+    channel.basic_publish("", queue, b"{}")
+    method, properties, body = channel.basic_get(queue)
+
+    def handler() -> None:
+        with traced.process(channel, method, properties, body) as inner:
+            seen.append(inner)
+            raise TimeoutError
+
+    seen: list[trace.Span] = []
+    with pytest.raises(TimeoutError), traced.process(channel, method, properties, body, queue=queue) as outer:
+        handler()
+    assert [outer] == seen
+    for _ in range(2):
+        with traced.process(channel, method, properties, body, queue=queue):
+            """Once more."""
+    channel.basic_ack(method.delivery_tag)
+    works = capture.spans(f"process {queue}")
+    assert [StatusCode.ERROR, StatusCode.UNSET, StatusCode.UNSET] == [one.status.status_code for one in works]
+    assert 1 == len(capture.spans(f"ack {queue}"))
+
+
 def test_a_message_that_comes_again_is_the_next_attempt(
     capture: Capture, channel: BlockingChannel, queue: str
 ) -> None:
