@@ -130,7 +130,7 @@ class Spans:
 class _Quick(SdkSpan):
     """The SDK's span; what it is told is taken as it is where it is plain.
 
-    A list of events or links that can grow is only made for one that does: two take as much memory as all else.
+    A list of events or links that can grow is only made for one that does: each has a deque and a lock, empty or not.
     """
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:

@@ -177,6 +177,7 @@ class _Folder:
         consumer = attempt.process.known if attempt.process else None
         receiver = attempt.receive.known if attempt.receive else None
         settled = attempt.settle.known if attempt.settle else None
+        told = settled or (consumer if consumer and _acknowledged(consumer) else None)
         producer = None if publication.fact is None else self.known[publication.fact]
         started = consumer.at if consumer else None
         received = (receiver.until if receiver.until is not None else receiver.at) if receiver else None
@@ -199,7 +200,7 @@ class _Folder:
             attempts=total,
             outcome=self._outcome(consumer, receiver, settled),
             joined_by=main.by,
-            settled=settled.id if settled else consumer.id if consumer and _acknowledged(consumer) else None,
+            settled=told.id if told else None,
         )
         return Delivery(
             hop=hop,

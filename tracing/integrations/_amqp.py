@@ -13,9 +13,9 @@ from tracing import dead_letters, semconv
 from tracing.delivery import light
 from tracing.guard import guarded, lost
 from tracing.headers import Headers, text
-from tracing.integrations._hands import Running
+from tracing.integrations._hands import Running, told
 from tracing.options import Options
-from tracing.spans import Delivery, Messaging
+from tracing.spans import Delivery, Messaging, Processing
 
 MOST_OPEN = 10_000  # deliveries, and consumers, of one channel kept in mind
 MOST_RECEIVED = 1_000  # receive spans of one channel's messages that are kept in mind
@@ -174,6 +174,10 @@ class Channel:
         if not settled:
             self.open.hold(tag, delivery)
 
+    def handler(self, tag: int | None, processing: Processing) -> Running[int]:
+        """The handler of the message of this tag; a message that needs no acknowledgement may have none."""
+        return Running(self.running, processing, tag or 0)
+
     def settled(
         self, name: str, tag: int, args: Any, options: Any, *, start: int, error: BaseException | None
     ) -> None:
@@ -184,11 +188,6 @@ class Channel:
         more = None
         if name in self.requeued:
             more = {semconv.THROUGHLINE_MESSAGE_REQUEUE: bool(asked.get("requeue", self.requeued[name]))}
-        elif found and error is None and not multiple and self._told(tag, name):
+        elif found and error is None and not multiple and told(self.running, tag, name):
             return
         self.spans.settle(*found, start=start, name=name, error=error, more=more)
-
-    def _told(self, tag: int, name: str) -> bool:
-        """Whether the message is in hand just now, and its process span says that it was settled."""
-        running = self.running.get(tag)
-        return running is not None and running.settled(name)

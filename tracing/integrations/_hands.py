@@ -75,6 +75,12 @@ class Within:
         self._running.end(failure(error))
 
 
+def told(hands: dict[P, Running[P]], place: P, name: str) -> bool:
+    """Whether the message of this place is in hand just now, and its process span says that this call settled it."""
+    running = hands.get(place)
+    return running is not None and running.settled(name)
+
+
 def nothing() -> Running[Any]:
     """What stands for a handler's span where none could be made."""
     return Running({}, Processing(trace.INVALID_SPAN, get_current()), 0)

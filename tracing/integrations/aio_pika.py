@@ -105,7 +105,7 @@ def process(message: Any, *, queue: str = "", attempt: int | None = None) -> Abs
         where = queue or here.queues.get(message.consumer_tag, "")
         found = delivery_of(message, where, captured=here.captures)
         processing = here.spans.process(found, attempt=attempt or 1, received=here.open.received(tag))
-        return Running(here.running, processing, tag or 0)
+        return here.handler(tag, processing)
     return nullcontext(trace.INVALID_SPAN)
 
 
@@ -147,7 +147,7 @@ def _running(queue: Any, message: Any, no_ack: bool) -> Running[int]:
     with guarded("process span"):
         here = messages.known(message.channel)
         found = here.handed_over(message, queue.name, no_ack)
-        return Running(here.running, here.spans.process(found), message.delivery_tag or 0)
+        return here.handler(message.delivery_tag, here.spans.process(found))
     return nothing()
 
 
@@ -180,8 +180,7 @@ def _iterating(original: Function) -> Function:
             found = here.handed_over(message, queue, iterator._consume_kwargs.get("no_ack", False))
             if loop is None:
                 loop = _loops[iterator] = Loop()
-            running = Running(here.running, here.spans.process(found), message.delivery_tag or 0)
-            loop.begin(running.hold())
+            loop.begin(here.handler(message.delivery_tag, here.spans.process(found)).hold())
         return message
 
     return following
@@ -206,7 +205,7 @@ def _entering(original: Function) -> Function:
                 found = delivery_of(message, here.got.pop(tag), captured=here.captures)
                 loop = _loops[context] = Loop()
                 processing = here.spans.process(found, received=here.open.received(tag))
-                loop.begin(Running(here.running, processing, tag or 0).hold())
+                loop.begin(here.handler(tag, processing).hold())
         return message
 
     return entering

@@ -35,7 +35,7 @@ from tracing.guard import guarded, lost
 from tracing.headers import Headers
 from tracing.integrations import _pika_channels as channels
 from tracing.integrations._confirms import Confirms
-from tracing.integrations._hands import Running, Within, nothing
+from tracing.integrations._hands import Within, nothing
 from tracing.integrations._loop import Loop
 from tracing.integrations._pika_channels import Function, delivery_of
 from tracing.options import Options
@@ -113,8 +113,7 @@ def process(
         queue = queue or here.queues.get(getattr(method, "consumer_tag", ""), "")
         found = delivery_of(method, properties, body, queue, captured=here.captures)
         received = here.open.received(tag)
-        processing = here.spans.process(found, attempt=attempt or 1, received=received)
-        return Running(here.running, processing, tag or 0)
+        return here.handler(tag, here.spans.process(found, attempt=attempt or 1, received=received))
     return nullcontext(trace.INVALID_SPAN)
 
 
@@ -173,7 +172,7 @@ def _running(
     try:
         here = channels.known(channel)
         found = here.handed_over(queue, method, properties, body, auto_ack)
-        return Running(here.running, here.spans.process(found), method.delivery_tag or 0)
+        return here.handler(method.delivery_tag, here.spans.process(found))
     except Exception:  # noqa: BLE001  hot: as guarded does
         lost("process span")
     return nothing()
@@ -214,8 +213,7 @@ def _iterating(original: Function) -> Function:
                     with guarded("process span"):
                         here = channels.known(channel)
                         found = here.handed_over(queue, method, properties, body, auto_ack)
-                        processing = here.spans.process(found)
-                        loop.begin(Running(here.running, processing, method.delivery_tag or 0).hold())
+                        loop.begin(here.handler(method.delivery_tag, here.spans.process(found)).hold())
                 yield method, properties, body
                 loop.finish()
         finally:

@@ -37,7 +37,7 @@ from tracing.envelope import Envelope
 from tracing.guard import guarded
 from tracing.headers import Headers, text
 from tracing.integrations import _redis_entries as entries
-from tracing.integrations._hands import Running
+from tracing.integrations._hands import Running, told
 from tracing.integrations._redis_entries import delivery_of
 from tracing.options import Options
 from tracing.patching import Patches
@@ -201,10 +201,9 @@ def _acknowledging(original: Function) -> Function:
             with guarded("settle span"):
                 stream, group, named = text(name), text(groupname), [text(one) for one in ids]
                 settled = _known.settle(stream, group, named)
-                if answer == 1 and len(named) == 1:  # it was pending, and is not any more
-                    running = _known.running.get((stream, group, named[0]))
-                    if running is not None and running.settled("xack"):
-                        return
+                alone = answer == 1 and len(named) == 1  # it was pending, and is not any more
+                if alone and told(_known.running, (stream, group, named[0]), "xack"):
+                    return
                 failed = error or (answer if isinstance(answer, Exception) else None)
                 entries.spans(client).settle(*settled, start=start, name="xack", error=failed)
 
