@@ -116,9 +116,9 @@ def main() -> None:
         figures["passes"] = passes
         figures["floor"] = shown(
             "floor: the same documents, straight to _bulk; medians",
-            _medians([one["floor"] for one in passes]),
+            medians_of([one["floor"] for one in passes]),
         )
-        figures["way_in"] = shown("way in; medians", _medians([one["way_in"] for one in passes]))
+        figures["way_in"] = shown("way in; medians", medians_of([one["way_in"] for one in passes]))
         figures["steps_us_per_span"] = shown("our CPU by step, us per span", steps.measure())
         if options.facts:
             small = figures["way_in"]["api_newest_20_ms"]
@@ -144,10 +144,10 @@ def one_pass(server: Server, address: str, spans: int, number: int) -> dict[str,
     return {"floor": under, "way_in": ours}
 
 
-def _medians(figures: list[dict[str, Any]]) -> dict[str, Any]:
+def medians_of(figures: list[dict[str, Any]]) -> dict[str, Any]:
     """The median of each figure."""
     return {
-        name: _medians([one[name] for one in figures])
+        name: medians_of([one[name] for one in figures])
         if isinstance(value, dict)
         else round(statistics.median(one[name] for one in figures), 2)
         for name, value in figures[0].items()
