@@ -123,7 +123,7 @@ class Handover:
             return self._begin(delivery, attempt)
         except Exception:  # noqa: BLE001  hot: as guarded does
             lost("process span")
-        return self.spans.process(delivery, attempt=attempt or 1)
+        return self.spans.process(delivery, attempt=attempt)
 
     def finish(self, error: object = None, owner: Hashable = None) -> None:
         """What is being handled here, or by ``owner``, is done.

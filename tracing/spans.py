@@ -219,7 +219,7 @@ class Messaging:
         self,
         delivery: Delivery,
         *,
-        attempt: int = 1,
+        attempt: int | None = None,
         received: SpanContext | None = None,
         name: str = "process",
         start: int | None = None,
@@ -227,7 +227,9 @@ class Messaging:
         """A span around the handler of one message; inside, its context, entities and event are current.
 
         The message's creation context and the receive span are linked. An exception of the handler is
-        recorded and goes on. ``start`` in ns is for a handler that is known of only afterwards. Where no ``with`` can stand around the handler, call ``end`` when it is done.
+        recorded and goes on. ``attempt`` says which try it is, else the delivery does. ``start`` in ns is for
+        a handler that is known of only afterwards. Where no ``with`` can stand around the handler, call ``end``
+        when it is done.
         """
         span: Span = INVALID_SPAN
         context = get_current()
@@ -242,7 +244,7 @@ class Messaging:
                 parent = quick.with_span(INVALID_SPAN, came)
             title, attributes = self._of("process", name, delivery.destination)
             coordinates(attributes, self._system, delivery)
-            attributes[semconv.THROUGHLINE_MESSAGE_ATTEMPT] = delivery.attempt or attempt
+            attributes[semconv.THROUGHLINE_MESSAGE_ATTEMPT] = attempt or delivery.attempt or 1
             event = envelope.read(delivery.headers) if len(delivery.headers) else None
             if event is not None:
                 attributes.update(event.attributes())

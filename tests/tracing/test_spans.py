@@ -162,10 +162,11 @@ def test_other_systems_have_no_kafka_names_on_their_spans(capture: Capture) -> N
     assert ("8812", 1) == (found["throughline.message.key"], found["messaging.rabbitmq.x"])
 
 
-def test_the_brokers_own_count_of_attempts_wins(capture: Capture, kafka: Messaging) -> None:
-    with kafka.process(Delivery(destination="bets", attempt=4), attempt=1):
-        pass
-    assert 4 == capture.attributes("process bets")["throughline.message.attempt"]
+def test_the_broker_counts_attempts_unless_the_application_does(capture: Capture, kafka: Messaging) -> None:
+    for told in (None, 7):
+        with kafka.process(Delivery(destination="bets", attempt=4), attempt=told):
+            pass
+    assert [4, 7] == [(one.attributes or {})["throughline.message.attempt"] for one in capture.spans()]
 
 
 def test_the_handlers_exception_is_recorded_and_goes_on(capture: Capture, kafka: Messaging) -> None:

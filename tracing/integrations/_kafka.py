@@ -78,7 +78,7 @@ class Module:
         if isinstance(consumer, self._consumer):
             made: Processing = consumer.process(message, attempt=attempt)
             return made
-        return Messaging("kafka").process(self._delivery(message), attempt=attempt or 1)
+        return Messaging("kafka").process(self._delivery(message), attempt=attempt)
 
     def instrument(self, *, provider: TracerProvider | None = None, options: Options | None = None) -> None:
         """From now on the client's classes trace, wherever a module has imported them. Twice is once.

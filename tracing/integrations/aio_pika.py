@@ -92,9 +92,9 @@ async def publish(
 def process(message: Any, *, queue: str = "", attempt: int | None = None) -> AbstractContextManager[Span]:
     """A process span around the handler of one message; its trace, entities and event are current inside.
 
-    ``queue`` names where it was read from, ``attempt`` which try it is, where the broker does not tell. Inside
-    a callback, a loop or a ``process`` that already has such a span it gives that one, and tells it when and how
-    the work ended.
+    ``queue`` names where it was read from, ``attempt`` which try it is, where you know better than the broker.
+    Inside a callback, a loop or a ``process`` that already has such a span it gives that one, and tells it when
+    and how the work ended.
     """
     with guarded("process span"):
         here = messages.known(message.channel)
@@ -104,7 +104,7 @@ def process(message: Any, *, queue: str = "", attempt: int | None = None) -> Abs
         here.got.pop(tag, None)
         where = queue or here.queues.get(message.consumer_tag, "")
         found = delivery_of(message, where, captured=here.captures)
-        processing = here.spans.process(found, attempt=attempt or 1, received=here.open.received(tag))
+        processing = here.spans.process(found, attempt=attempt, received=here.open.received(tag))
         return here.handler(tag, processing)
     return nullcontext(trace.INVALID_SPAN)
 

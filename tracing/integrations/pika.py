@@ -102,9 +102,9 @@ def process(
 ) -> AbstractContextManager[Span]:
     """A process span around the handler of one message; its trace, entities and event are current inside.
 
-    ``queue`` names where it was read from, ``attempt`` which try it is, where the broker does not tell. Inside
-    a callback, a loop or a ``process`` that already has such a span it gives that one, and tells it when and how
-    the work ended.
+    ``queue`` names where it was read from, ``attempt`` which try it is, where you know better than the broker.
+    Inside a callback, a loop or a ``process`` that already has such a span it gives that one, and tells it when
+    and how the work ended.
     """
     with guarded("process span"):
         here, tag = channels.known(channel), method.delivery_tag
@@ -113,7 +113,7 @@ def process(
         queue = queue or here.queues.get(getattr(method, "consumer_tag", ""), "")
         found = delivery_of(method, properties, body, queue, captured=here.captures)
         received = here.open.received(tag)
-        return here.handler(tag, here.spans.process(found, attempt=attempt or 1, received=received))
+        return here.handler(tag, here.spans.process(found, attempt=attempt, received=received))
     return nullcontext(trace.INVALID_SPAN)
 
 

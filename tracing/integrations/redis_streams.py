@@ -117,16 +117,15 @@ def process(
 ) -> AbstractContextManager[Span]:
     """A process span around the handler of one entry ``(id, fields)``; its context is current inside.
 
-    ``attempt`` says which try it is where Redis has not been asked: reading and claiming ask it.
+    ``attempt`` says which try it is, where you know better than Redis, which reading and claiming ask.
     """
     with guarded("process span"):
         place, spans = (text(stream), text(group), text(entry[0])), entries.spans(client)
         known = _known.find(*place)
         if known is None:
-            processing = spans.process(delivery_of(stream, entry, group), attempt=attempt or 1)
+            processing = spans.process(delivery_of(stream, entry, group), attempt=attempt)
         else:
-            number = attempt or known.delivery.attempt or 1
-            processing = spans.process(known.delivery, attempt=number, received=known.received)
+            processing = spans.process(known.delivery, attempt=attempt, received=known.received)
         return Running(_known.running, processing, place)
     return nullcontext(trace.INVALID_SPAN)
 
