@@ -147,15 +147,16 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "timeline/search.html", context)
 
 
-def waits_shown(shown: Sequence[columns.Column], facts: Sequence[Stored]) -> dict[str, int]:
-    """The waits of these facts' messages (ns, by fact id), where the columns show them and the store can tell:
-    senders may lie on other days than the facts, and an answer does not fail with a day that nobody asked for."""
+def waits_shown(shown: Sequence[columns.Column], facts: Sequence[Stored]) -> dict[str, int] | None:
+    """The waits of these facts' messages (ns, by fact id), where the columns show them; ``None`` where the store
+    cannot tell: senders may lie on other days than the facts, and an answer does not fail with a day that nobody
+    asked for."""
     if columns.COLUMNS["wait"] not in shown:
         return {}
     try:
         return wiring.reading().waits(facts)
     except Unavailable:
-        return {}
+        return None
 
 
 def _panel(request: HttpRequest, fact_id: str) -> SafeString | None:

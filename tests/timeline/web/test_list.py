@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from html import unescape
 
 import pytest
 
 from tests import builders as b
 from tests.timeline.web.house import House, lately, rows
-from timeline.domain import Link, Message
+from timeline.domain import Link, Message, Stored
+from timeline.errors import StoreUnavailable
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +40,9 @@ def test_values_of_a_facet_are_picked_one_after_the_other(house: House) -> None:
     )
 
 
-def test_a_handling_says_how_long_its_message_had_waited(house: House) -> None:
+def test_a_handling_says_how_long_its_message_had_waited(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = time.time_ns() - b.HOUR
     sent, taken = (
         b.span(
@@ -52,6 +56,13 @@ def test_a_handling_says_how_long_its_message_had_waited(house: House) -> None:
     page = house.page("/search?columns=name,wait,work")
     assert ["90.000 s", "1.000 s", "", "1.000 s"] == re.findall(r'<td class="num">([^<]*)</td>', page)
     assert "90.000 s" not in house.page("/search?columns=name,work")
+
+    def away(facts: Sequence[Stored]) -> dict[str, int]:
+        raise StoreUnavailable("a shard is lost", remedy="bring it back")
+
+    monkeypatch.setattr(house.desk, "waits", away)
+    page = house.page("/search?columns=name,wait")
+    assert [True, False] == ["its sender cannot be read" in row for row in page.split("data-row ")[1:]]
 
 
 def test_the_longest_come_first_and_no_gap_is_shown_between_them(house: House) -> None:

@@ -103,12 +103,12 @@ def with_cells(
     columns: Sequence[Column],
     params: Mapping[str, str],
     now: int,
-    waits: Mapping[str, int],
+    waits: Mapping[str, int] | None,
 ) -> list[dict[str, Any]]:
     """The same lines with the columns of a search page, and with what can be done with each row.
 
     ``params`` are the whole of the page's own: what opens beside the rows leaves them as they are.
-    ``waits`` (ns) are those of messages, by the fact of their handling.
+    ``waits`` (ns) are those of messages, by the fact of their handling; ``None`` says that nothing is known of them.
     """
     by_id = {stored.receipt.id: stored for stored in facts}
     received = params.get("sort") == "received"
@@ -126,7 +126,8 @@ def with_cells(
             else {"key": "other", "numeric": column.numeric, **cell(column, row, stored, now)}
             for column in columns
         ]
-        line["wait"] = max(0, waits[row.id]) if row.id in waits else None
+        line["wait"] = max(0, waits[row.id]) if waits and row.id in waits else None
+        line["wait_unknown"] = waits is None and row.span_kind == "consumer"
         line["preview"] = link("/search", params, fact=row.id)
         line["around"] = link(f"/facts/{quote(row.id, safe='')}/around", {}, back=back)
         line["chosen"] = params.get("fact") == row.id

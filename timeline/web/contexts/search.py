@@ -42,15 +42,15 @@ STRIP = 4  # coverage lines in the strip; the rest are under Details
 def search_page(
     answer: SearchAnswer,
     params: Mapping[str, str],
-    cookies: Mapping[str, str] | None = None,
-    waits: Mapping[str, int] | None = None,
+    cookies: Mapping[str, str],
+    waits: Mapping[str, int] | None,
 ) -> dict[str, Any]:
     """Everything the search template shows; ``params`` are all of the page's own, ``waits`` as for rows."""
     services = [row.service for row in answer.rows if row.service]
     services += [value.value for facet in answer.facets if facet.field == "service" for value in facet.values]
     hues = colours.assign(services)
     asked = controls.asked(params)  # what the links of this page keep
-    view = columns.chosen(params, cookies or {})
+    view = columns.chosen(params, cookies)
     shown = rows.lines(
         answer.rows,
         {name: params[name] for name in ("q", *CARRIED) if name in params},
@@ -71,7 +71,7 @@ def search_page(
         "facets": facets.listed(answer, params, hues),
         "facet_key": params.get("more", "") if params.get("more", "") not in FACETS else "",
         "histogram": histogram(answer, asked),
-        "lines": rows.with_cells(shown, answer.facts, view["columns"], params, answer.coverage.now, waits or {}),
+        "lines": rows.with_cells(shown, answer.facts, view["columns"], params, answer.coverage.now, waits),
         "column_count": len(view["columns"]) + 1,
         "suggestions": [_suggestion(suggestion, asked) for suggestion in answer.suggestions],
         "instead": [rows.row_line(row, {name: params[name] for name in CARRIED if name in params}, colours.assign(row.service for row in answer.instead if row.service)) for row in answer.instead],
