@@ -11,7 +11,7 @@ SEEDED := $(addprefix tests/faults/test_,refusals.py kills.py shapes.py outages.
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE  # or each of the many processes of a test run compiles our modules anew
 
-.PHONY: help run demo native test test-fast test-pages test-zoo soak check bench bench-elasticsearch bench-tracing lock clients
+.PHONY: help run demo native test test-fast test-pages test-zoo soak check bench bench-elasticsearch bench-peers bench-tracing lock clients
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ bench: $(VENV)/.dev $(VENV)/.native ## figures and ratios, into benchmarks/resul
 
 bench-elasticsearch: $(VENV)/.dev $(VENV)/.native ## the same on a real Elasticsearch, beside its floor
 	$(BIN)/python -m benchmarks.cluster
+
+bench-peers: $(VENV)/.dev $(VENV)/.native ## ours beside Jaeger and Zipkin on the same Elasticsearch; builds Jaeger once
+	$(BIN)/python -m benchmarks.peers
 
 bench-tracing: $(VENV)/.dev clients ## what tracing adds to a message, beside the plain client and the stock packages
 	$(BIN)/python -m benchmarks.tracing
