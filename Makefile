@@ -77,7 +77,7 @@ bench: $(VENV)/.dev $(VENV)/.native ## figures and ratios, into benchmarks/resul
 bench-elasticsearch: $(VENV)/.dev $(VENV)/.native ## the same on a real Elasticsearch, beside its floor
 	$(BIN)/python -m benchmarks.cluster
 
-bench-peers: $(VENV)/.dev $(VENV)/.native ## ours beside Jaeger and Zipkin on the same Elasticsearch; builds Jaeger once
+bench-peers: $(VENV)/.dev $(VENV)/.native ## ours beside Jaeger and Zipkin, each before an Elasticsearch; builds Jaeger once
 	$(BIN)/python -m benchmarks.peers
 
 bench-tracing: $(VENV)/.dev clients ## what tracing adds to a message, beside the plain client and the stock packages

@@ -19,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from tests.ports import free_port
+from tests.servers.elasticsearch import OLDER, download
 from tests.servers.process import Server, program
 
 JAEGER: Final = "v1.76.0"  # the module's number of Jaeger v2.13
@@ -27,11 +28,11 @@ LOOKBACK: Final = 14 * 86_400  # s, as ours keeps facts
 PROGRAM: Final = Path(__file__).resolve().parents[1] / ".cache" / "bin" / f"jaeger-{JAEGER}"
 _SNAPPY: Final = b"accept-encoding: br,gzip,deflate,x-snappy-framed"  # which Zipkin asks for and cannot read
 _PLAIN: Final = b"accept-encoding: identity".ljust(len(_SNAPPY))
-_SAYS: Final = {"version": {"number": "8.19.21"}, "cluster_name": "peers", "tagline": "You Know, for Search"}
+_SAYS: Final = json.dumps({"version": {"number": OLDER}}).encode()
 
 
 class Jaeger(Server):
-    """Jaeger v2: OTLP over HTTP in, its HTTP API out at ``api``."""
+    """Jaeger v2: OTLP over HTTP in at ``port``, its HTTP API out at another."""
 
     name = "jaeger"
 
@@ -139,13 +140,11 @@ class Zipkin(Server):
         """The executable jar, from Maven's own store."""
         jar = Path.home() / f".m2/repository/io/zipkin/zipkin-server/{ZIPKIN}/zipkin-server-{ZIPKIN}-exec.jar"
         if not jar.exists():
-            artifact = f"-Dartifact=io.zipkin:zipkin-server:{ZIPKIN}:jar:exec"
-            maven = [program("mvn", "maven"), "-q", "-B", "dependency:get", artifact, "-Dtransitive=false"]
-            subprocess.run(maven, check=True, timeout=900)
+            download(f"io.zipkin:zipkin-server:{ZIPKIN}:jar:exec")
         return [program("java", "default-jre-headless"), "-Xms1g", "-Xmx1g", "-jar", str(jar)]
 
     def environ(self, folder: Path) -> Mapping[str, str]:
-        """One shard, no copies, and what it takes from one sender at most."""
+        """One shard, no copies."""
         return {
             "STORAGE_TYPE": "elasticsearch",
             "ES_HOSTS": self._front.url,
@@ -206,6 +205,8 @@ class Front:
         class Passed(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with socket.create_connection(target) as behind:
+                    for one in (self.request, behind):  # or a request in two pieces waits 40 ms for its second
+                        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     back = threading.Thread(target=_pass, args=(behind, self.request), daemon=True)
                     back.start()
                     _pass(self.request, behind)
@@ -224,12 +225,11 @@ class Front:
 
 def _pass(source: socket.socket, target: socket.socket) -> None:
     """Everything from one to the other until it ends; ``GET /`` is answered to its sender."""
-    body = json.dumps(_SAYS).encode()
     version = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
     try:
         while data := source.recv(1 << 20):
             if data.startswith(b"GET / HTTP/1.1\r\n"):
-                source.sendall(version % (len(body), body))
+                source.sendall(version % (len(_SAYS), _SAYS))
             else:
                 target.sendall(data.replace(_SNAPPY, _PLAIN))
     except OSError:

@@ -1,9 +1,10 @@
 """``make bench-peers``: the way in and the questions beside Jaeger and Zipkin, on Elasticsearch, in one run.
 
-All on 9.5.3 but Zipkin, whose searches 9 refuses: it has 8.19.21, on the same machine. By turns: the floor, ours, Jaeger, Zipkin, then again. Jaeger and ours get the same requests from the same loader.
-Zipkin gets the same spans in its own JSON, uncompressed and four requests in one, and only as fast as it stores:
-it drops what is too much without a word. Both have taken some spans before the clock starts, since a Java process
-compiles itself while it works; ours starts cold.
+All on 9.5.3 but Zipkin, whose searches 9 refuses: it has 8.19.21, on the same machine. By turns: the floor, ours,
+Jaeger, Zipkin, then again. Jaeger and ours get the same requests from the same loader. Zipkin gets the same spans
+in its own JSON, uncompressed and four requests in one, and only as fast as it stores: it drops what is too much
+without a word. Both have taken some spans before the clock starts, since a Java process compiles itself while it
+works; ours starts cold.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import argparse
 import gzip
 import http.client
 import json
-import subprocess
-import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,8 +31,8 @@ from benchmarks.corpus import PER_REQUEST, requests
 from benchmarks.peer_servers import Jaeger, Zipkin
 from benchmarks.questions import median
 from benchmarks.run import RESULTS, machine
-from benchmarks.way_in import CONNECTIONS
-from tests.node.harness import ROOT, until
+from benchmarks.way_in import load, searchable
+from tests.node.harness import until
 from tests.servers.elasticsearch import OLDER, Elasticsearch
 
 TOGETHER: Final = 4  # requests of the corpus in one of Zipkin's, which is one bulk
@@ -133,15 +133,10 @@ def _used(process: psutil.Process) -> float:
 
 
 def _from_the_loader(peer: Peer, server: cluster.Server, spans: int, in_all: int, first: int) -> float:
-    """Seconds from the first request until ``in_all`` spans are searchable; the loader is a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.load", peer.port, spans // PER_REQUEST, CONNECTIONS]
-    command += [0, first // PER_REQUEST]  # as fast as it is taken
-    load = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE)
-    until(lambda: _searchable(peer, server, in_all), seconds=1800, what="every span searchable")
-    ended = time.time()
-    sent = json.loads(load.communicate(timeout=60)[0])
+    """Seconds from the first request until ``in_all`` spans are searchable."""
+    seconds, sent = load(peer.port, spans, lambda: in_all - _count(peer, server), first=first)
     assert not sent["refused"], f"{peer.name} refused {sent['refused']} requests"
-    return float(ended - sent["began"])
+    return seconds
 
 
 def _as_it_stores(peer: Peer, server: cluster.Server, spans: int, in_all: int, first: int) -> float:
@@ -157,7 +152,7 @@ def _as_it_stores(peer: Peer, server: cluster.Server, spans: int, in_all: int, f
         ahead = in_all - spans + number * TOGETHER * PER_REQUEST - UNDER_WAY
         if ahead > 0:
             until(lambda least=ahead: _stored(peer, server) >= least, what="what was taken stored")  # type: ignore[misc]
-    until(lambda: _searchable(peer, server, in_all), seconds=300, what="every span searchable")
+    searchable(spans, lambda: in_all - _count(peer, server))
     connection.close()
     return time.perf_counter() - began
 
@@ -168,12 +163,14 @@ def _stored(peer: Peer, server: cluster.Server) -> int:
     return int(indices["indexing"]["index_total"]) if indices else 0
 
 
-def _searchable(peer: Peer, server: cluster.Server, spans: int) -> bool:
-    """Whether so many spans are; asked as seldom as it is of ours."""
-    missing = spans - int(server.call("GET", f"/{peer.index}/_count")["count"])
-    if missing > 0:
-        time.sleep(2 if missing > spans // 5 else 0.2)
-    return missing <= 0
+def _count(peer: Peer, server: cluster.Server) -> int:
+    """Spans that a search would find."""
+    try:
+        return int(server.call("GET", f"/{peer.index}/_count")["count"])
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return 0  # its index is being made just now
 
 
 def _asked(peer: Peer) -> dict[str, float]:

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,7 @@ def pass_through(node: RunningNode, spans: int) -> dict[str, Any]:
     """Send ``spans`` spans to a running node and wait until the last is searchable."""
     watch = _Watch(node)
     watch.start()
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.load",
-        str(node.receiver_port),
-        str(spans // PER_REQUEST),
-        str(CONNECTIONS),
-    ]
-    load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    until(lambda: _searchable(node, spans), seconds=1800, what="every span searchable")
-    searchable = time.time()
-    sent = json.loads(load.communicate(timeout=60)[0])
-    seconds = searchable - sent["began"]
+    seconds, sent = load(node.receiver_port, spans, lambda: spans - _count(node))
     watch.stop()
     times = sent["ms"]
     return {
@@ -62,12 +51,31 @@ def pass_through(node: RunningNode, spans: int) -> dict[str, Any]:
     }
 
 
-def _searchable(node: RunningNode, spans: int) -> bool:
-    """Whether so many spans are; asked every 2 s, and near the end a few times a second: asking costs, too."""
-    missing = spans - _count(node)
-    if missing > 0:
-        time.sleep(2 if missing > spans // 5 else 0.2)
-    return missing <= 0
+def load(
+    port: int, spans: int, missing: Callable[[], int], *, first: int = 0
+) -> tuple[float, dict[str, Any]]:
+    """Send ``spans`` spans to an OTLP receiver, from the corpus's number ``first`` on, and wait until none is
+    ``missing`` in searches: the seconds from the first request on, and what the loader says."""
+    words = (port, spans // PER_REQUEST, CONNECTIONS, 0, first // PER_REQUEST)
+    command = [sys.executable, "-m", "benchmarks.load", *map(str, words)]
+    loader = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    searchable(spans, missing)
+    ended = time.time()
+    sent: dict[str, Any] = json.loads(loader.communicate(timeout=60)[0])
+    return ended - sent["began"], sent
+
+
+def searchable(spans: int, missing: Callable[[], int]) -> None:
+    """Wait until none of ``spans`` spans is missing; asked every 2 s, and near the end a few times a second:
+    asking costs, too."""
+
+    def all_there() -> bool:
+        left = missing()
+        if left > 0:
+            time.sleep(2 if left > spans // 5 else 0.2)
+        return left <= 0
+
+    until(all_there, seconds=1800, what="every span searchable")
 
 
 def _count(node: RunningNode) -> int:

@@ -70,6 +70,19 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def download(artifact: str) -> None:
+    """Have Maven put an artifact into its own store; raises ``RuntimeError`` with what would help."""
+    command = ["mvn", "-q", "-B", "dependency:get", f"-Dartifact={artifact}", "-Dtransitive=false"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stdout", "") or str(error)
+        raise RuntimeError(
+            f"{artifact} could not be downloaded: {said[-500:]}\n"
+            f"It needs Maven (apt-get install maven); then try: {' '.join(command)}"
+        ) from error
+
+
 def installed(version: str) -> Path:
     """The home of this version, downloaded where it is not there yet."""
     cache = cache_folder()
@@ -78,16 +91,7 @@ def installed(version: str) -> Path:
     with _alone(cache):
         if home.is_dir():
             return home
-        artifact = f"{COORDINATES}:{version}:zip"
-        command = ["mvn", "-q", "-B", "dependency:get", f"-Dartifact={artifact}", "-Dtransitive=false"]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
-        except (OSError, subprocess.SubprocessError) as error:
-            said = getattr(error, "stdout", "") or str(error)
-            raise RuntimeError(
-                f"Elasticsearch {version} could not be downloaded: {said[-500:]}\n"
-                f"It needs Maven (apt-get install maven); then try: {' '.join(command)}"
-            ) from error
+        download(f"{COORDINATES}:{version}:zip")
         repository = Path.home() / ".m2" / "repository" / Path(*COORDINATES.replace(":", ".").split("."))
         with tempfile.TemporaryDirectory(dir=cache) as draft:
             with zipfile.ZipFile(repository / version / f"elasticsearch-{version}.zip") as archive:
