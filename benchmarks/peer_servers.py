@@ -205,7 +205,8 @@ class Front:
         class Passed(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with socket.create_connection(target) as behind:
-                    for one in (self.request, behind):  # or a request in two pieces waits 40 ms for its second
+                    # or a request in two pieces waits 40 ms for its second
+                    for one in (self.request, behind):
                         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     back = threading.Thread(target=_pass, args=(behind, self.request), daemon=True)
                     back.start()
