@@ -178,19 +178,31 @@ class Consuming:
         raise QueueUnavailable(f"Kafka took no offsets: {failed.str()}", remedy="it is tried again by itself")
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if not self._cluster:
-            self._cluster = consumer.cluster_id(timeout=10) or ""
-        known = consumer.committed(partitions, timeout=10)
-        nexts: dict[Place, int] = {}
-        for partition in known:
-            low, high = consumer.get_watermark_offsets(partition, timeout=10)
-            place = (partition.topic, partition.partition)
-            nexts[place] = partition.offset if partition.offset >= 0 else low
-            self._begin_again(place, low, high)
+        while not self._stop_asked.is_set():
+            try:
+                nexts = self._begins(consumer, partitions)
+                break
+            except KafkaException as problem:  # a broker that starts has no coordinator for a while
+                log.warning("Kafka does not say yet where to begin, it is asked again: %s", problem.args[0])
+                self._stop_asked.wait(_BACK_OFF[0])
+        else:
+            return
         self._hand.assigned(nexts)
         consumer.incremental_assign(partitions)
         if self._holding:
             consumer.pause(partitions)
+
+    def _begins(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[Place, int]:
+        """The offset each begins with; raises ``KafkaException``."""
+        if not self._cluster:
+            self._cluster = consumer.cluster_id(timeout=10) or ""
+        nexts: dict[Place, int] = {}
+        for partition in consumer.committed(partitions, timeout=10):
+            low, high = consumer.get_watermark_offsets(partition, timeout=10)
+            place = (partition.topic, partition.partition)
+            nexts[place] = partition.offset if partition.offset >= 0 else low
+            self._begin_again(place, low, high)
+        return nexts
 
     def _begin_again(self, place: Place, low: int, high: int) -> None:
         """A topic that was made anew begins at 0, and so does its accounting."""

@@ -1,7 +1,7 @@
-"""Members of a consumer group in a process of their own: ``brokers data members churn``.
+"""Members of a consumer group in a process of their own: ``brokers group data members churn``.
 
 All write into one embedded index, which one process may do. With ``churn`` members leave and others
-come all the time. Ends on SIGTERM.
+come all the time. Ends on SIGTERM, once ``data/ready`` is there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 
-def main(brokers: str, data: str, members: str, churn: str) -> None:
+def main(brokers: str, group: str, data: str, members: str, churn: str) -> None:
     """Consume until told to stop."""
     os.environ["THROUGHLINE_DATA_DIR"] = data
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -32,9 +32,10 @@ def main(brokers: str, data: str, members: str, churn: str) -> None:
     store.prepare()
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    (Path(data) / "ready").touch()
 
     def member() -> tuple[Consuming, threading.Thread]:
-        config = {"bootstrap.servers": brokers, "group.id": "tests"}
+        config = {"bootstrap.servers": brokers, "group.id": group}
         made = Consuming(
             config, {"otlp_spans": "traces"}, store, records.rules, lambda dirty: None, Redactions()
         )
