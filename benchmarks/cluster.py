@@ -24,7 +24,7 @@ from elasticsearch import Elasticsearch as Client
 from benchmarks import cohorts, steps
 from benchmarks.questions import batches, median
 from benchmarks.run import RESULTS, machine, shown
-from benchmarks.way_in import pass_through
+from benchmarks.way_in import pass_through, warm
 from tests.node.harness import RunningNode, until
 from tests.servers.elasticsearch import Elasticsearch
 from timeline.domain import Stored
@@ -132,10 +132,10 @@ def main() -> None:
     print(f"\nwritten to benchmarks/results/{file.name}")
 
 
-def one_pass(server: Server, address: str, spans: int, number: int) -> dict[str, Any]:
+def one_pass(server: Server, address: str, spans: int, number: int, *, before: int = 0) -> dict[str, Any]:
     """The floor and, right after it, the way in: a machine's pace changes from minute to minute."""
     under = floor(server, f"{address}/floor{number}", spans)
-    ours = way_in(server, f"{address}/bench{number}", spans, under)
+    ours = way_in(server, f"{address}/bench{number}", spans, under, before)
     print(
         f"pass {number + 1}: floor {under['per_second']:,} /s, ours {ours['spans_per_second']:,} /s,"
         f" ratio {ours['ratio_to_floor']}, our CPU {ours['our_cpu_us_per_span']} us a span",
@@ -200,8 +200,9 @@ def _bodies(address: str, spans: int) -> Iterator[bytes]:
         yield b"".join(waiting)
 
 
-def way_in(server: Server, address: str, spans: int, under: dict[str, Any]) -> dict[str, Any]:
-    """Through receiver, inbox and worker; then the same questions as people ask them."""
+def way_in(server: Server, address: str, spans: int, under: dict[str, Any], before: int) -> dict[str, Any]:
+    """Through receiver, inbox and worker, which have taken some spans ``before``; then the same questions as
+    people ask them."""
     with tempfile.TemporaryDirectory(prefix="throughline-bench-") as folder:
         node = RunningNode(
             Path(folder) / "node",
@@ -209,8 +210,10 @@ def way_in(server: Server, address: str, spans: int, under: dict[str, Any]) -> d
             THROUGHLINE_STORE_URL=address,
         ).start()
         try:
+            if before:
+                warm(node, before, spans)
             used = server.cpu()
-            figures = pass_through(node, spans)
+            figures = pass_through(node, spans, held=before)
             used = server.cpu() - used
             hot, closed = server.settle(f"{address.rpartition('/')[2]}-facts-*")
             answers = _through_the_api(node) | _of_the_store(address)
@@ -223,8 +226,8 @@ def way_in(server: Server, address: str, spans: int, under: dict[str, Any]) -> d
         "our_cpu_us_per_span": own,
         "elasticsearch_us_per_span": cpu,
         "elasticsearch_ratio_to_floor": round(cpu / under["elasticsearch_us_per_span"], 2),
-        "bytes_per_span_hot": round(hot / spans),
-        "bytes_per_span_closed": round(closed / spans),
+        "bytes_per_span_hot": round(hot / (before + spans)),
+        "bytes_per_span_closed": round(closed / (before + spans)),
         **answers,
     }
 

@@ -32,11 +32,16 @@ def measure(spans: int) -> dict[str, Any]:
             node.stop()
 
 
-def pass_through(node: RunningNode, spans: int) -> dict[str, Any]:
-    """Send ``spans`` spans to a running node and wait until the last is searchable."""
+def warm(node: RunningNode, spans: int, first: int) -> None:
+    """Send ``spans`` spans that do not count, from the corpus's number ``first`` on."""
+    load(node.receiver_port, spans, lambda: spans - _count(node), first=first)
+
+
+def pass_through(node: RunningNode, spans: int, *, held: int = 0) -> dict[str, Any]:
+    """Send ``spans`` spans to a running node that holds ``held`` and wait until the last is searchable."""
     watch = _Watch(node)
     watch.start()
-    seconds, sent = load(node.receiver_port, spans, lambda: spans - _count(node))
+    seconds, sent = load(node.receiver_port, spans, lambda: held + spans - _count(node))
     watch.stop()
     times = sent["ms"]
     return {
