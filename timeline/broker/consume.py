@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -135,8 +135,9 @@ class Consuming:
 
     def _store(self) -> None:
         """Empty the hand; while something is away, hold on to the partitions and try again."""
-        wait = _BACK_OFF[0]
-        while len(self._hand):
+        for wait in _waits():
+            if not len(self._hand):
+                break
             close_old_connections()
             try:
                 self._drain.run()
@@ -148,8 +149,7 @@ class Consuming:
                 break
             if self._stop_asked.is_set():
                 return
-            self._hold(random.uniform(wait / 2, wait))
-            wait = min(wait * 2, _BACK_OFF[1])
+            self._hold(wait)
         if self._holding:
             self._holding = False
             self._consumer.resume(self._consumer.assignment())
@@ -178,15 +178,17 @@ class Consuming:
         raise QueueUnavailable(f"Kafka took no offsets: {failed.str()}", remedy="it is tried again by itself")
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        while not self._stop_asked.is_set():
+        for wait in _waits():
             try:
                 nexts = self._begins(consumer, partitions)
                 break
             except KafkaException as problem:  # a broker that starts has no coordinator for a while
-                log.warning("Kafka does not say yet where to begin, it is asked again: %s", problem.args[0])
-                self._stop_asked.wait(_BACK_OFF[0])
-        else:
-            return
+                error = problem.args[0]
+                if error.fatal():
+                    raise
+                log.warning("where to begin is asked again in %.1f s: %s", wait, error.str())
+            if self._stop_asked.wait(wait):
+                return
         self._hand.assigned(nexts)
         consumer.incremental_assign(partitions)
         if self._holding:
@@ -214,6 +216,14 @@ class Consuming:
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._hand.drop((one.topic, one.partition) for one in partitions)
+
+
+def _waits() -> Iterator[float]:
+    """Seconds to wait before each further try, longer and longer."""
+    wait = _BACK_OFF[0]
+    while True:
+        yield random.uniform(wait / 2, wait)
+        wait = min(wait * 2, _BACK_OFF[1])
 
 
 def _where(message: Message) -> tuple[Place, int]:

@@ -218,6 +218,22 @@ def test_a_coordinator_that_is_not_there_yet_is_asked_again(
     assert 0 == consuming._consumer.refusals
 
 
+class Broken(Consumer):
+    """A consumer that will never be one again."""
+
+    def committed(self, *asked: Any, **options: Any) -> list[TopicPartition]:
+        """Fail for good."""
+        raise KafkaException(KafkaError(KafkaError._FATAL, "over", True))
+
+
+def test_what_fails_for_good_is_not_asked_again(
+    kafka: Kafka, group: Group, store: TantivyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timeline.broker.consume.Consumer", Broken)
+    with pytest.raises(KafkaException, match="over"):
+        group.consuming(store).run()
+
+
 class Away(TantivyStore):
     """A store that is away for its first writes."""
 
